@@ -1,0 +1,233 @@
+"""Facts travel as event classes on one bus.
+
+An event is frozen, says what happened in the past participle, and is subscribed to by class: a
+subscriber of a base class gets all its subclasses. The bus lives on the main loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from antiphon.types import CallState, Frozen, Playback
+
+_log = logging.getLogger(__name__)
+
+
+class Event(Frozen):
+    """Base of all facts. `client_id` is None for facts about the server itself."""
+
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    client_id: UUID | None = None
+
+
+class ZoneEvent(Event):
+    """Something happened in a zone."""
+
+    zone_id: UUID
+
+
+class ZoneCreated(ZoneEvent):
+    """A zone was added to a building."""
+
+
+class ZoneChanged(ZoneEvent):
+    """A zone's name, floor or settings changed."""
+
+
+class ZoneDeleted(ZoneEvent):
+    """A zone was removed; its stream is gone."""
+
+
+class PlaybackChanged(ZoneEvent):
+    """What a zone was asked to do changed: playing, paused, stopped, volume, queue."""
+
+    playback: Playback
+    volume: int
+
+
+class TrackStarted(ZoneEvent):
+    """The first sample of a track left the zone."""
+
+    music_id: UUID | None
+    title: str
+    artist: str | None = None
+    duration_s: float
+    position_s: float = 0.0
+
+
+class TrackFinished(ZoneEvent):
+    """The last sample of a track left the zone, or it was skipped by a person."""
+
+    music_id: UUID | None
+    title: str
+    played_s: float
+
+
+class TrackSkipped(ZoneEvent):
+    """A track could not be read and was passed over; the music went on."""
+
+    music_id: UUID | None
+    title: str
+    reason: str
+
+
+class ZoneStarved(ZoneEvent):
+    """Samples were late or could not be written: `seconds` of the zone's sound were lost."""
+
+    seconds: float
+    reason: str
+
+
+class LevelMeasured(ZoneEvent):
+    """The level that left the zone over the last interval (dBFS; −120 is silence)."""
+
+    rms_db: float
+    peak_db: float
+
+
+class CallChanged(ZoneEvent):
+    """A call changed its state in one zone."""
+
+    call_id: UUID
+    state: CallState
+    announcement_id: UUID | None = None
+    title: str = ""
+    reason: str | None = None
+
+
+class DeviceEvent(Event):
+    """Something happened to a loudspeaker."""
+
+    device_id: UUID
+
+
+class DeviceFound(DeviceEvent):
+    """A loudspeaker connected for the first time."""
+
+
+class DeviceChanged(DeviceEvent):
+    """A loudspeaker's name, zone, volume or connection changed."""
+
+    is_online: bool
+    volume: int
+    zone_id: UUID | None
+
+
+class MediaImported(Event):
+    """A file was added to a library."""
+
+    media_id: UUID
+    kind: str
+    title: str
+
+
+class MediaMeasured(Event):
+    """Loudness and true peak of a file are known."""
+
+    media_id: UUID
+    kind: str
+    loudness_lufs: float
+    true_peak_db: float
+
+
+class JobProgressed(Event):
+    """A long job moved on. `progress` runs from 0 to 1; `state` is running, done or failed."""
+
+    job_id: UUID
+    label: str
+    progress: float
+    state: str
+    message: str | None = None
+
+
+class ScheduleFired(Event):
+    """A schedule made a call."""
+
+    schedule_id: UUID
+    call_id: UUID
+
+
+class ScheduleMissed(Event):
+    """A schedule's instant passed without a call; `reason` says why."""
+
+    schedule_id: UUID
+    reason: str
+
+
+class PartChanged(Event):
+    """A part of the server (renderer, snapserver, broker, plugin…) came up or went away."""
+
+    part: str
+    is_up: bool
+    message: str | None = None
+
+
+E_ = TypeVar("E_", bound=Event)
+
+
+class EventStream(AsyncIterator[Event]):
+    """A bounded view of the bus for one slow reader; `overflowed` tells that events were lost."""
+
+    def __init__(self, size: int) -> None:
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(size)
+        self.overflowed = False
+
+    def offer(self, event: Event) -> None:
+        """Called by the bus: keep the event if there is room."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self.overflowed = True
+
+    async def __anext__(self) -> Event:
+        return await self._queue.get()
+
+
+class EventBus:
+    """Delivers each event to the subscribers of its class, in the order of subscription.
+
+    Handlers are plain functions that return at once; work that waits belongs in a task of the
+    subscriber's own, fed by `stream`. A handler that raises is logged; the others still run.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[type[Event], list[Callable[[Event], None]]] = {}
+
+    def subscribe(self, kind: type[E_], handler: Callable[[E_], None]) -> Callable[[], None]:
+        """Call `handler` for every event of `kind`. Returns the function that ends it."""
+        handlers = self._handlers.setdefault(kind, [])
+        handlers.append(handler)  # type: ignore[arg-type]  # `publish` hands over this kind alone
+
+        def unsubscribe() -> None:
+            if handler in handlers:
+                handlers.remove(handler)
+
+        return unsubscribe
+
+    def publish(self, event: Event) -> None:
+        """Deliver `event` now, on the caller's (the main loop's) thread."""
+        for kind in type(event).__mro__:
+            for handler in tuple(self._handlers.get(kind, ())):
+                try:
+                    handler(event)
+                except Exception:
+                    _log.exception("A subscriber of %s failed", type(event).__name__)
+
+    @contextmanager
+    def stream(self, *kinds: type[Event], size: int = 1000) -> Iterator[EventStream]:
+        """Read events of `kinds` (all, if none is named) at the reader's own pace."""
+        stream = EventStream(size)
+        undo = [self.subscribe(kind, stream.offer) for kind in kinds or (Event,)]
+        try:
+            yield stream
+        finally:
+            for unsubscribe in undo:
+                unsubscribe()

@@ -1,0 +1,50 @@
+"""Everything that a plugin may import, on one page. Names that are not listed here may change."""
+
+from antiphon.plugins.context import Jobs, PluginContext
+from antiphon.plugins.devices import DeviceDriver
+from antiphon.plugins.hookspecs import hookimpl
+from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
+from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
+from antiphon.plugins.zones import (
+    AnnouncementView,
+    ApiModel,
+    CallRequest,
+    CallView,
+    CallZoneView,
+    Percent,
+    PlaybackView,
+    PlayRequest,
+    TrackView,
+    Zones,
+)
+
+__all__ = [
+    "Admins",
+    "AnnouncementView",
+    "ApiModel",
+    "CallRequest",
+    "CallView",
+    "CallZoneView",
+    "DeviceDriver",
+    "Everyone",
+    "Jobs",
+    "Managers",
+    "Media",
+    "MediaRef",
+    "MediaRegistry",
+    "MediaSource",
+    "Operators",
+    "Percent",
+    "PlayRequest",
+    "PlaybackView",
+    "PluginContext",
+    "Request",
+    "Route",
+    "SpeechEngine",
+    "SpeechRegistry",
+    "TrackView",
+    "Voice",
+    "Zones",
+    "hookimpl",
+]

@@ -1,0 +1,100 @@
+"""Media sources: what turns a reference in a queue or a call into a file that can be played."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from antiphon.errors import NotFound
+from antiphon.types import Band, Frozen
+
+
+class MediaRef(Frozen):
+    """Names a thing to play without saying where it lies, such as `music` and its id.
+
+    `kind` decides which source resolves it; `value` is that source's own key: an id, or the text
+    to speak. `voice` matters to spoken text alone.
+    """
+
+    kind: str
+    value: str
+    voice: str | None = None
+
+
+class Media(Frozen):
+    """A local file that is ready to play, with what was measured of it.
+
+    `loudness_lufs` and `true_peak_db` are None while the file has not been measured yet; it is
+    then played without a change of level.
+    """
+
+    ref: MediaRef
+    path: Path
+    title: str
+    duration_s: float
+    artist: str | None = None
+    album: str | None = None
+    loudness_lufs: float | None = None
+    true_peak_db: float | None = None
+    band: Band = Band.ANNOUNCEMENT
+    chime: bool | None = None
+
+
+class MediaSource(ABC):
+    """Resolves references of the kinds that it names. All methods run on the main loop."""
+
+    @property
+    @abstractmethod
+    def kinds(self) -> frozenset[str]:
+        """The kinds of `MediaRef` that this source answers to; fixed for its life."""
+
+    @abstractmethod
+    async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
+        """The file behind `ref` in the library of `client_id`.
+
+        Called before each track and each call; may take as long as it needs (a text is spoken
+        here), the music goes on meanwhile. Raises NotFound where the client has no such thing,
+        Refused where the reference makes no sense, Unavailable to be asked again later.
+        """
+
+    async def expand(
+        self,
+        client_id: UUID,  # noqa: ARG002  implementations look into this client's library
+        ref: MediaRef,
+    ) -> Sequence[MediaRef]:
+        """The single items behind `ref`, in order: a folder's tracks, a playlist's entries.
+
+        Called when something is put into a queue. The default is the reference itself.
+        """
+        return [ref]
+
+
+class MediaRegistry:
+    """Finds the source for a reference. Filled at start from the plugins' sources."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, MediaSource] = {}
+
+    def add(self, source: MediaSource) -> None:
+        """Let `source` answer for its kinds. Raises ValueError where a kind is taken."""
+        for kind in source.kinds:
+            if kind in self._sources:
+                taken = type(self._sources[kind]).__name__
+                raise ValueError(f"Media of kind {kind!r} is already provided by {taken}")
+        for kind in source.kinds:
+            self._sources[kind] = source
+
+    def _source(self, ref: MediaRef) -> MediaSource:
+        if (source := self._sources.get(ref.kind)) is None:
+            raise NotFound("media source for", f"{ref.kind!r}: is its plugin ready?")
+        return source
+
+    async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
+        """See `MediaSource.resolve`."""
+        return await self._source(ref).resolve(client_id, ref)
+
+    async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
+        """See `MediaSource.expand`."""
+        return await self._source(ref).expand(client_id, ref)

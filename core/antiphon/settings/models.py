@@ -1,0 +1,102 @@
+"""Every setting of the server, with its default; docs/reference/settings.md is held to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Section(BaseModel):
+    """Base of all sections: a key that is not known is a mistake, never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(Section):
+    """The API and the page. Port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8490, ge=0, le=65535)
+    max_upload_mb: int = Field(default=500, ge=1)
+    access_token_minutes: int = Field(default=60, ge=1)
+
+
+class DatabaseSettings(Section):
+    """`url` empty: SQLite in the data directory. Else `postgres://user:password@host:port/name`."""
+
+    url: SecretStr = SecretStr("")
+
+
+class AudioSettings(Section):
+    """Levels and ramps of everything that is heard."""
+
+    music_lufs: float = Field(default=-18.0, ge=-40, le=-6)
+    voice_lufs: float = Field(default=-16.0, ge=-40, le=-6)
+    true_peak_db: float = Field(default=-1.5, ge=-12, le=0)
+    duck_gap_lu: float = Field(default=12.0, ge=0, le=60)
+    duck_down_s: float = Field(default=0.5, ge=0.02, le=5)
+    duck_up_s: float = Field(default=1.0, ge=0.02, le=10)
+    measured_silence_db: float = Field(default=-60.0, ge=-120, le=-20)
+
+
+class SnapcastSettings(Section):
+    """The Snapcast server. A port that is taken is replaced by a free one, and the log says which.
+
+    `mode`: `child` starts and supervises one, `external` talks to one that runs at `host`, `off`
+    does without. An external server reads its zones over TCP from `source_host`.
+    """
+
+    mode: Literal["child", "external", "off"] = "child"
+    host: str = "127.0.0.1"
+    bind: str = "0.0.0.0"  # noqa: S104  loudspeakers connect to this port from the network
+    stream_port: int = Field(default=1704, ge=0, le=65535)
+    control_port: int = Field(default=1705, ge=0, le=65535)
+    http_port: int = Field(default=1780, ge=0, le=65535)
+    buffer_ms: int = Field(default=1000, ge=100, le=10_000)
+    chunk_ms: int = Field(default=20, ge=10, le=60)
+    codec: Literal["pcm", "flac", "opus"] = "flac"
+    program: str = "snapserver"
+
+
+class MqttSettings(Section):
+    """The broker. `url` empty: a mosquitto of our own on loopback, where it is installed.
+
+    `url` is `mqtt://user:password@host:port` or `mqtts://…`; `off` does without.
+    """
+
+    url: SecretStr = SecretStr("")
+    port: int = Field(default=1883, ge=0, le=65535)
+    root: str = Field(default="antiphon/v1", pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$")
+    program: str = "mosquitto"
+
+
+class AdminSettings(Section):
+    """The first admin, made by `antiphon init`. An empty password is generated and printed once."""
+
+    email: str = "admin@antiphon.local"
+    password: SecretStr = SecretStr("")
+
+
+class LogSettings(Section):
+    """`format`: `console` for people, `json` for machines."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(Section):
+    """All sections. `plugins` holds one table per plugin, checked by the plugin's own model."""
+
+    environment: str = "development"
+    data_dir: Path = Path("data")
+    http: HttpSettings = HttpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    audio: AudioSettings = AudioSettings()
+    snapcast: SnapcastSettings = SnapcastSettings()
+    mqtt: MqttSettings = MqttSettings()
+    admin: AdminSettings = AdminSettings()
+    log: LogSettings = LogSettings()
+    disabled_plugins: list[str] = []
+    plugins: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,80 @@
+"""Who uses the server: clients (tenants) and their users."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+
+from antiphon.store.base import SoftDeleteModel
+from antiphon.types import Role
+
+
+class SubscriptionTier(StrEnum):
+    """What a client pays for."""
+
+    BASIC = "basic"
+    PROFESSIONAL = "professional"
+    ENTERPRISE = "enterprise"
+
+
+class SubscriptionStatus(StrEnum):
+    """Whether a client may change and play things."""
+
+    TRIAL = "trial"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+
+
+class Client(SoftDeleteModel):
+    """A tenant: the business that everything below belongs to."""
+
+    name = fields.CharField(max_length=200)
+    business_name = fields.CharField(max_length=200, default="")
+    email = fields.CharField(max_length=254, default="")
+    telephone = fields.CharField(max_length=50, default="")
+    description = fields.TextField(default="")
+    timezone = fields.CharField(max_length=64, default="UTC")
+    subscription_tier = fields.CharEnumField(
+        SubscriptionTier, default=SubscriptionTier.ENTERPRISE, max_length=20
+    )
+    subscription_status = fields.CharEnumField(
+        SubscriptionStatus, default=SubscriptionStatus.ACTIVE, max_length=20
+    )
+    subscription_price = fields.DecimalField(max_digits=10, decimal_places=2, null=True)
+    subscription_start = fields.DatetimeField(null=True)
+    subscription_end = fields.DatetimeField(null=True)
+    trial_days = fields.IntField(default=14)
+    trial_ends_at = fields.DatetimeField(null=True)
+    premium_features: dict[str, Any] = fields.JSONField(default=dict)
+    max_devices = fields.IntField(null=True)
+    max_storage_gb = fields.FloatField(null=True)
+    max_floors = fields.IntField(null=True)
+    is_active = fields.BooleanField(default=True)
+
+    class Meta:
+        table = "client"
+
+
+class User(SoftDeleteModel):
+    """A person who can log in. `client` is empty for admin and staff."""
+
+    email = fields.CharField(max_length=254, unique=True)
+    name = fields.CharField(max_length=200, default="")
+    role = fields.CharEnumField(Role, max_length=20)
+    client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
+        "antiphon.Client", related_name="users", null=True, on_delete=fields.CASCADE
+    )
+    floor_id = fields.UUIDField(null=True)
+    phone = fields.CharField(max_length=50, default="")
+    avatar = fields.CharField(max_length=200, null=True)
+    timezone = fields.CharField(max_length=64, null=True)
+    settings: dict[str, Any] = fields.JSONField(default=dict)
+    password_hash = fields.CharField(max_length=200)
+    is_active = fields.BooleanField(default=True)
+    last_seen = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "user"

@@ -1,0 +1,120 @@
+"""Words that every part uses: identities, roles, bands, states and the frozen base of values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Base of all values that travel: immutable, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(StrEnum):
+    """What a user may do; each role's reach is decided in `antiphon.tenancy` alone."""
+
+    ADMIN = "admin"
+    STAFF = "staff"
+    CLIENT = "client"
+    FLOOR_USER = "floor_user"
+
+
+class Via(StrEnum):
+    """The door a command came through; kept with every trace that the command leaves."""
+
+    REST = "rest"
+    WEBSOCKET = "websocket"
+    MQTT = "mqtt"
+    SCHEDULE = "schedule"
+    PLUGIN = "plugin"
+    CLI = "cli"
+    SYSTEM = "system"
+
+
+class Principal(Frozen):
+    """Who acts, and on behalf of which tenant.
+
+    `client_id` is None for admin and staff, who see every tenant. `floor_id` is set for a
+    floor user only.
+    """
+
+    user_id: UUID | None = None
+    role: Role
+    client_id: UUID | None = None
+    floor_id: UUID | None = None
+    via: Via = Via.REST
+
+    @classmethod
+    def system(cls, client_id: UUID | None = None, via: Via = Via.SYSTEM) -> Self:
+        """Antiphon itself: a schedule, a bridge, a start-up task. Bound to a tenant if given."""
+        return cls(
+            role=Role.ADMIN if client_id is None else Role.CLIENT, client_id=client_id, via=via
+        )
+
+
+class Band(StrEnum):
+    """Named priority class of a call. Larger numbers win; see `priority`."""
+
+    MUSIC = "music"
+    SPOT = "spot"
+    ANNOUNCEMENT = "announcement"
+    PAGE = "page"
+    URGENT = "urgent"
+
+    @property
+    def priorities(self) -> range:
+        """The band's share of the scale 0 to 255."""
+        return _PRIORITIES[self]
+
+    @property
+    def priority(self) -> int:
+        """The priority of a call that names the band alone: the middle of its range."""
+        return self.priorities[len(self.priorities) // 2]
+
+
+_PRIORITIES = {
+    Band.MUSIC: range(32),
+    Band.SPOT: range(32, 96),
+    Band.ANNOUNCEMENT: range(96, 160),
+    Band.PAGE: range(160, 224),
+    Band.URGENT: range(224, 256),
+}
+
+
+class CallState(StrEnum):
+    """Where a call stands in one zone. The last five are final."""
+
+    PREPARING = "preparing"
+    QUEUED = "queued"
+    PLAYING = "playing"
+    COMPLETED = "completed"
+    CUT = "cut"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can happen to the call in this zone."""
+        return self not in (CallState.PREPARING, CallState.QUEUED, CallState.PLAYING)
+
+
+class Playback(StrEnum):
+    """What a zone's music was asked to do."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Repeat(StrEnum):
+    """What follows the last track of a queue."""
+
+    NONE = "none"
+    ONE = "one"
+    ALL = "all"
