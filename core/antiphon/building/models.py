@@ -57,7 +57,7 @@ class Zone(SoftDeleteModel):
 
 
 class Device(TimestampedModel):
-    """A loudspeaker. Client and zone stay empty until it is adopted. `device_id` is its hardware."""
+    """A loudspeaker. Client and zone stay empty until it is adopted."""
 
     client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name="devices", null=True

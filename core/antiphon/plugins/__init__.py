@@ -1,7 +1,7 @@
 """Everything that a plugin may import, on one page. Names that are not listed here may change."""
 
 from antiphon.plugins.context import Jobs, PluginContext
-from antiphon.plugins.devices import DeviceDriver
+from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, DeviceView
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
@@ -27,6 +27,9 @@ __all__ = [
     "CallView",
     "CallZoneView",
     "DeviceDriver",
+    "DeviceUpdate",
+    "DeviceView",
+    "Devices",
     "Everyone",
     "Jobs",
     "Managers",

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from antiphon.events import EventBus
+from antiphon.plugins.devices import Devices
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
@@ -65,6 +66,7 @@ class PluginContext:
     settings: BaseModel | None
     bus: EventBus
     zones: Zones
+    devices: Devices
     media: MediaRegistry
     speech: SpeechRegistry
     jobs: Jobs

@@ -21,7 +21,7 @@ hookimpl = pluggy.HookimplMarker("antiphon")
 
 @hookspec
 def antiphon_settings() -> type[BaseModel]:  # type: ignore[empty-body]
-    """The model of the plugin's section `[plugins.<name>]`; asked for before anything starts."""
+    """The model of the section `[<plugin name>]` in the settings; asked for before anything starts."""
 
 
 @hookspec

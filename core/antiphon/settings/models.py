@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -57,19 +57,9 @@ class SnapcastSettings(Section):
     buffer_ms: int = Field(default=1000, ge=100, le=10_000)
     chunk_ms: int = Field(default=20, ge=10, le=60)
     codec: Literal["pcm", "flac", "opus"] = "flac"
+    unassigned: Literal["silent", "first_zone"] = "silent"
+    source_host: str = "127.0.0.1"
     program: str = "snapserver"
-
-
-class MqttSettings(Section):
-    """The broker. `url` empty: a mosquitto of our own on loopback, where it is installed.
-
-    `url` is `mqtt://user:password@host:port` or `mqtts://…`; `off` does without.
-    """
-
-    url: SecretStr = SecretStr("")
-    port: int = Field(default=1883, ge=0, le=65535)
-    root: str = Field(default="antiphon/v1", pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$")
-    program: str = "mosquitto"
 
 
 class AdminSettings(Section):
@@ -87,7 +77,7 @@ class LogSettings(Section):
 
 
 class Settings(Section):
-    """All sections. `plugins` holds one table per plugin, checked by the plugin's own model."""
+    """The sections of the core. Every plugin has a section of its own name beside them."""
 
     environment: str = "development"
     data_dir: Path = Path("data")
@@ -95,8 +85,6 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     audio: AudioSettings = AudioSettings()
     snapcast: SnapcastSettings = SnapcastSettings()
-    mqtt: MqttSettings = MqttSettings()
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
     disabled_plugins: list[str] = []
-    plugins: dict[str, dict[str, Any]] = {}
