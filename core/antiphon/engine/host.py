@@ -1,4 +1,4 @@
-"""The main process's end of the renderer: starts it, replays its state when it died, passes reports."""
+"""The main process's end of the renderer: starts it, and replays its state when it died."""
 
 from __future__ import annotations
 

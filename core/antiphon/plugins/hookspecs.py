@@ -21,7 +21,7 @@ hookimpl = pluggy.HookimplMarker("antiphon")
 
 @hookspec
 def antiphon_settings() -> type[BaseModel]:  # type: ignore[empty-body]
-    """The model of the section `[<plugin name>]` in the settings; asked for before anything starts."""
+    """The model of the settings' section with the plugin's name; asked for before all else."""
 
 
 @hookspec
