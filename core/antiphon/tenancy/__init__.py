@@ -1,1 +1,1 @@
-"""TODO."""
+"""Who may see and do what: scoping, users, passwords and access tokens."""

@@ -1,0 +1,55 @@
+"""A database in memory with the core's tables, and two clients that must not see each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tortoise.context import TortoiseContext
+
+from antiphon.building.models import Device, Floor, Zone
+from antiphon.tenancy.models import Client
+from antiphon.types import Principal, Role
+
+CORE_MODELS = ["antiphon.tenancy.models", "antiphon.building.models", "antiphon.playback.models"]
+
+
+@asynccontextmanager
+async def memory_database() -> AsyncIterator[None]:
+    async with TortoiseContext() as context:
+        await context.init(db_url="sqlite://:memory:", modules={"antiphon": CORE_MODELS})
+        await context.generate_schemas()
+        yield
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A client with a shop floor (zone Shop, device in it) and a cellar (zone Bar)."""
+
+    client: Client
+    shop_floor: Floor
+    cellar: Floor
+    shop: Zone
+    bar: Zone
+    speaker: Device
+
+    @property
+    def owner(self) -> Principal:
+        return Principal(role=Role.CLIENT, client_id=self.client.id)
+
+    @property
+    def cellar_user(self) -> Principal:
+        return Principal(role=Role.FLOOR_USER, client_id=self.client.id, floor_id=self.cellar.id)
+
+
+async def make_tenant(name: str) -> Tenant:
+    client = await Client.create(name=name)
+    shop_floor = await Floor.create(client=client, name="Shop floor")
+    cellar = await Floor.create(client=client, name="Cellar")
+    shop = await Zone.create(client=client, floor=shop_floor, name="Shop")
+    bar = await Zone.create(client=client, floor=cellar, name="Bar")
+    speaker = await Device.create(
+        client=client, zone=shop, name=f"Speaker of {name}", device_id=f"{name}-01"
+    )
+    return Tenant(client, shop_floor, cellar, shop, bar, speaker)
