@@ -1,0 +1,120 @@
+"""Encoding for listeners and for files of our own making. With `codec`, the only user of PyAV."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+
+from antiphon.engine.codec import Samples
+from antiphon.engine.protocol import CHANNELS, SAMPLE_RATE
+
+_FOREVER = 0xFFFFFFFF  # the length of a WAV stream whose end nobody knows
+
+
+def write_flac(path: Path, samples: Samples) -> None:
+    """Write 48 kHz stereo samples of shape (frames, 2) as a FLAC file."""
+    with av.open(str(path), "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="stereo")
+        for start in range(0, len(samples), SAMPLE_RATE):
+            block = np.ascontiguousarray(samples[start : start + SAMPLE_RATE])
+            container.mux(stream.encode(_frame(block, start)))
+        container.mux(stream.encode(None))
+
+
+def _frame(block: Samples, pts: int) -> AudioFrame:
+    frame = AudioFrame.from_ndarray(block.reshape(1, -1), format="s16", layout="stereo")
+    frame.sample_rate = SAMPLE_RATE
+    frame.pts = pts
+    return frame
+
+
+class StreamEncoder(ABC):
+    """Turns a zone's live samples into a stream that a browser plays. Blocking, but quick."""
+
+    content_type: str
+
+    @abstractmethod
+    def header(self) -> bytes:
+        """What every listener gets first, whenever it joins."""
+
+    @abstractmethod
+    def encode(self, samples: bytes) -> bytes:
+        """The stream's next bytes; may be empty while the encoder gathers a frame."""
+
+
+class WavEncoder(StreamEncoder):
+    """A WAV file without an end."""
+
+    content_type = "audio/wav"
+
+    def header(self) -> bytes:
+        """RIFF header with the largest length that fits."""
+        width = CHANNELS * 2
+        fmt = struct.pack("<HHIIHH", 1, CHANNELS, SAMPLE_RATE, SAMPLE_RATE * width, width, 16)
+        riff = b"RIFF" + struct.pack("<I", _FOREVER) + b"WAVE"
+        return riff + b"fmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + b"\xff" * 4
+
+    def encode(self, samples: bytes) -> bytes:
+        """The samples as they are."""
+        return samples
+
+
+class OggOpusEncoder(StreamEncoder):
+    """Opus in Ogg pages of at most 200 ms, at 128 kbit/s. One encoder per listener.
+
+    An Ogg stream's pages are numbered from its start, so listeners who join later can not share.
+    """
+
+    content_type = "audio/ogg"
+
+    def __init__(self) -> None:
+        self._sink = _Tail()
+        self._container = av.open(
+            self._sink, "w", format="ogg", container_options={"page_duration": "200000"}
+        )
+        self._stream: AudioStream = self._container.add_stream(
+            "libopus", rate=SAMPLE_RATE, layout="stereo", options={"b": "128000"}
+        )
+        self._pts = 0
+        self._pending = b""
+
+    def header(self) -> bytes:
+        """The two header pages."""
+        self._container.start_encoding()
+        return self._sink.take()
+
+    def encode(self, samples: bytes) -> bytes:
+        """The pages that are complete by now."""
+        self._pending += samples
+        frame_bytes = 960 * CHANNELS * 2
+        whole = len(self._pending) // frame_bytes * frame_bytes
+        block = np.frombuffer(self._pending[:whole], np.int16).reshape(-1, 2)
+        self._pending = self._pending[whole:]
+        for start in range(0, len(block), 960):
+            packets = self._stream.encode(_frame(block[start : start + 960], self._pts))
+            self._container.mux(packets)
+            self._pts += 960
+        return self._sink.take()
+
+
+class _Tail(BytesIO):
+    """A file that libav writes to and that we empty."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def take(self) -> bytes:
+        data = self.getvalue()
+        self.truncate(0)
+        self.seek(0)
+        return data
+
+
+ENCODERS: dict[str, type[StreamEncoder]] = {"wav": WavEncoder, "ogg": OggOpusEncoder}
