@@ -126,6 +126,7 @@ class UnsupportedMedia(Refused):
     title = "Unsupported media"
 
     def __init__(self, what: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"{what} can not be used: {reason}.")
 
 

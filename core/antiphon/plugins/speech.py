@@ -11,12 +11,17 @@ from antiphon.types import Frozen
 
 
 class Voice(Frozen):
-    """A voice to choose. `id` is unique over all engines, such as `piper:en_US-joe-medium`."""
+    """A voice to choose. `id` is unique over all engines, such as `piper:en_US-joe-medium`.
+
+    `version` changes when the voice would speak the same text differently (another model file);
+    clips are kept by it.
+    """
 
     id: str
     name: str
     language: str
     engine: str
+    version: str = ""
 
 
 class SpeechEngine(ABC):
