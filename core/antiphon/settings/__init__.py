@@ -1,1 +1,29 @@
-"""TODO."""
+"""The settings: their models, and how they are read from files and variables."""
+
+from antiphon.settings.check import check_section
+from antiphon.settings.load import Loaded, disabled_plugins, load
+from antiphon.settings.models import (
+    AdminSettings,
+    AudioSettings,
+    DatabaseSettings,
+    HttpSettings,
+    LogSettings,
+    Section,
+    Settings,
+    SnapcastSettings,
+)
+
+__all__ = [
+    "AdminSettings",
+    "AudioSettings",
+    "DatabaseSettings",
+    "HttpSettings",
+    "Loaded",
+    "LogSettings",
+    "Section",
+    "Settings",
+    "SnapcastSettings",
+    "check_section",
+    "disabled_plugins",
+    "load",
+]
