@@ -1,0 +1,1 @@
+"""The demo building: what `antiphon run --demo` puts into an empty server."""
