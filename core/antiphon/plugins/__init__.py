@@ -3,6 +3,7 @@
 from antiphon.plugins.context import Jobs, PluginContext
 from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, DeviceView
 from antiphon.plugins.hookspecs import hookimpl
+from antiphon.plugins.lists import Line, ListQuery, Page, left_out
 from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
@@ -32,12 +33,15 @@ __all__ = [
     "Devices",
     "Everyone",
     "Jobs",
+    "Line",
+    "ListQuery",
     "Managers",
     "Media",
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
     "Operators",
+    "Page",
     "Percent",
     "PlayRequest",
     "PlaybackView",
@@ -50,4 +54,5 @@ __all__ = [
     "Voice",
     "Zones",
     "hookimpl",
+    "left_out",
 ]

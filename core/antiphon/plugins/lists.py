@@ -1,0 +1,75 @@
+"""Lists of the API, and text that people type: the same shape for core and plugins."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from antiphon.types import Frozen
+
+V_ = TypeVar("V_", bound=BaseModel)
+M_ = TypeVar("M_", bound=Model)
+
+
+class ListQuery(BaseModel):
+    """The query parameters of every list; derive from it to add filters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="How many items at most.")
+    offset: int = Field(default=0, ge=0, le=2**31, description="How many items to pass over.")
+
+    def cut(self, items: Sequence[V_]) -> Sequence[V_]:
+        """This page's part of `items`."""
+        return items[self.offset : self.offset + self.limit]
+
+    async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
+        """This page's rows of an ordered query, and how many there are in all."""
+        return await rows.offset(self.offset).limit(self.limit), await rows.count()
+
+
+class Page(Frozen, Generic[V_]):
+    """A part of a list, and how many items there are in all: `Page[ZoneView]`."""
+
+    items: tuple[V_, ...]
+    total: int
+
+    @classmethod
+    def of(cls, items: Sequence[V_], query: ListQuery) -> Self:
+        """The page that `query` asks for out of a list in memory."""
+        return cls(items=tuple(query.cut(items)), total=len(items))
+
+
+def _printable(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    kinds = [unicodedata.category(sign) for sign in text]
+    if any(kind in ("Cc", "Cs", "Zl", "Zp") for kind in kinds):
+        raise ValueError("control characters are not allowed")
+    if all(kind[0] in "CZ" for kind in kinds):
+        raise ValueError("at least one visible character is needed")
+    return text
+
+
+# One line, such as a name: trimmed, not empty, in one Unicode form, without control characters.
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_printable),
+]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def left_out(**constraints: Any) -> Any:
+    """The default of a field that may be left out of a change, but may not be null.
+
+    Read such a model by `model_dump(exclude_unset=True)`.
+    """
+    return Field(default=None, json_schema_extra=_without_default, **constraints)
