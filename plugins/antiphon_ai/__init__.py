@@ -1,1 +1,1 @@
-"""TODO."""
+"""Speech engines. The first is Piper: neural voices that speak on this machine, offline."""

@@ -1,0 +1,76 @@
+"""Piper as a speech engine: finds voices here, speaks in the speech worker's process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from antiphon.errors import Invalid
+from antiphon.plugins import Jobs, SpeechEngine, Voice
+from antiphon_ai.text import pieces, speakable
+from antiphon_ai.voices import ENGINE, VoiceFile, VoiceLibrary
+
+WORKER = "speech"
+
+# A slow machine takes 60 s to load a voice, and speaks as fast as a person: 15 characters a second.
+_LOAD_S = 60.0
+_SECONDS_PER_CHARACTER = 1 / 15
+
+
+class PiperEngine(SpeechEngine):
+    """Speaks with the voices of `library`, each loaded once, on at most `threads` cores."""
+
+    def __init__(self, library: VoiceLibrary, jobs: Jobs, threads: int | None = None) -> None:
+        self._library = library
+        self._jobs = jobs
+        self._threads = threads or max(1, (os.cpu_count() or 1) // 2)
+
+    @property
+    def name(self) -> str:
+        """See `SpeechEngine.name`."""
+        return ENGINE
+
+    async def voices(self) -> Sequence[Voice]:
+        """See `SpeechEngine.voices`."""
+        found = await asyncio.to_thread(self._library.voices)
+        return [file.voice for file in found.values()]
+
+    async def speak(self, text: str, voice: Voice, destination: Path) -> None:
+        """See `SpeechEngine.speak`. Waits for texts that came earlier."""
+        cleaned = speakable(text)
+        arguments = {"pieces": pieces(cleaned), "destination": str(destination)}
+        spoken = await self._jobs.run(
+            "antiphon_ai.piper_worker:speak",
+            arguments | self._voice_arguments(await self._file(voice)),
+            worker=WORKER,
+            timeout_s=_LOAD_S + len(cleaned) * _SECONDS_PER_CHARACTER,
+        )
+        if not spoken["duration_s"]:
+            raise Invalid.field("text", f"the voice {voice.id} knows no sound for any of it")
+
+    async def warm_up(self) -> None:
+        """Start to load the first voice in the background, if there is one."""
+        if voices := await self.voices():
+            self._jobs.start(
+                f"Load the voice {voices[0].name}",
+                "antiphon_ai.piper_worker:load",
+                self._voice_arguments(await self._file(voices[0])),
+                worker=WORKER,
+            )
+
+    async def _file(self, voice: Voice) -> VoiceFile:
+        found = await asyncio.to_thread(self._library.voices)
+        if voice.id not in found:
+            raise Invalid.field("voice", f"the voice {voice.id} is no longer installed")
+        return found[voice.id]
+
+    def _voice_arguments(self, file: VoiceFile) -> dict[str, Any]:
+        return {
+            "model": str(file.model),
+            "config": str(file.config),
+            "version": file.voice.version,
+            "threads": self._threads,
+        }
