@@ -1,1 +1,1 @@
-"""TODO."""
+"""The bundled music library: folders, files, tags, covers, loudness."""
