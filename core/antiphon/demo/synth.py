@@ -26,8 +26,7 @@ def pitch(note: float) -> float:
 
 def _time(seconds: float) -> Sound:
     steps = np.arange(round(seconds * RATE), dtype=np.float32)
-    steps /= np.float32(RATE)
-    return steps
+    return (steps * np.float32(1 / RATE)).astype(np.float32, copy=False)
 
 
 def _wave(frequency: float, seconds: float) -> Sound:

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Everything that has to hold before a change lands; the same on a laptop and in CI.
+#   sh config/test.sh [options of pytest]
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+. "$root/config/lib.sh"
+
+need snapserver:snapserver snapclient:snapclient mosquitto:mosquitto \
+    mosquitto_sub:mosquitto-clients ffmpeg:ffmpeg chromium:chromium pg_ctl:postgresql git:git
+environment dev
+
+cd "$root"
+bin=$venv/bin
+PATH=$bin:$PATH # tests start `antiphon` and its tools by name
+export PATH
+scratch=$(mktemp -d)
+
+step() {
+    say "== $1"
+    shift
+    "$@" </dev/null
+}
+
+step "ruff check" ruff check .
+step "ruff format" ruff format --check .
+step "mypy" mypy
+step "lint-imports" lint-imports
+step "wheel" python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || {
+    cat "$scratch/build.log" >&2
+    die "the wheel could not be built"
+}
+step "wheel in a clean environment" sh "$root/config/smoke.sh" "$scratch"/dist/*.whl "$scratch"
+step "pytest" python -m pytest -n 2 "$@"
