@@ -26,7 +26,8 @@ def pitch(note: float) -> float:
 
 def _time(seconds: float) -> Sound:
     steps = np.arange(round(seconds * RATE), dtype=np.float32)
-    return (steps * np.float32(1 / RATE)).astype(np.float32, copy=False)
+    seconds_each: Sound = (steps / np.float32(RATE)).astype(np.float32, copy=False)
+    return seconds_each
 
 
 def _wave(frequency: float, seconds: float) -> Sound:
