@@ -99,6 +99,18 @@ class NotAllowed(Refused):
         super().__init__(f"The role {role} may not {action}.")
 
 
+class MethodNotAllowed(Refused):
+    """The path is there, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
+        self.allowed = sorted(allowed)
+        super().__init__(f"{path} takes {', '.join(self.allowed)}, not {method}.")
+
+
 class Conflict(Refused):
     """The request contradicts what is there."""
 
