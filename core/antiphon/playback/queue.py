@@ -1,0 +1,103 @@
+"""The order in which a queue is played. Pure; the same seed gives the same order for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from antiphon.plugins.media import MediaRef
+from antiphon.types import Repeat
+
+
+@dataclass(slots=True)
+class Queue:
+    """References and a place among them.
+
+    `cursor` counts on over all rounds: round `cursor // len(refs)`, place `cursor % len(refs)`. A
+    shuffled queue has another order in each round, so that a day does not repeat itself, and
+    going back finds what was played.
+    """
+
+    refs: tuple[MediaRef, ...] = ()
+    seed: str = ""
+    cursor: int = 0
+    shuffle: bool = False
+    repeat: Repeat = Repeat.ALL
+    _orders: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def fresh(cls, refs: Sequence[MediaRef], seed: str, *, shuffle: bool, repeat: Repeat) -> Queue:
+        """A queue at its start; shuffled, it starts in any round, so not always the same."""
+        first_round = random.randrange(1_000) if shuffle else 0  # noqa: S311  music, no secret
+        return cls(tuple(refs), seed, first_round * len(refs), shuffle, repeat)
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+    @property
+    def place(self) -> int:
+        """Where the cursor is within its round, from 0."""
+        return self.cursor % len(self.refs) if self.refs else 0
+
+    def at(self, cursor: int) -> MediaRef:
+        """What is played at a cursor."""
+        turn, place = divmod(cursor, len(self.refs))
+        return self.refs[self._order(turn)[place]]
+
+    def after(self, cursor: int) -> int | None:
+        """The cursor that follows by itself; None where the music ends."""
+        if not self.refs:
+            return None
+        if self.repeat is Repeat.ONE:
+            return cursor
+        return self.skip(cursor)
+
+    def skip(self, cursor: int) -> int | None:
+        """The cursor that follows when someone asks for the next track, or this one fails."""
+        last_of_round = bool(self.refs) and (cursor + 1) % len(self.refs) == 0
+        if not self.refs or (self.repeat is Repeat.NONE and last_of_round):
+            return None
+        return cursor + 1
+
+    def before(self, cursor: int) -> int:
+        """The cursor of the track before; the first of all stays where it is."""
+        first_of_round = bool(self.refs) and cursor % len(self.refs) == 0
+        if cursor == 0 or (self.repeat is Repeat.NONE and first_of_round):
+            return cursor
+        return cursor - 1
+
+    def rewind(self) -> None:
+        """Go to the start of this round."""
+        self.cursor -= self.place
+
+    def ahead(self, cursor: int) -> Iterator[int]:
+        """The cursors to try when the one at `cursor` can not be played: each track once."""
+        for _ in self.refs:
+            following = self.skip(cursor)
+            if following is None:
+                return
+            yield (cursor := following)
+
+    def _order(self, turn: int) -> list[int]:
+        if (order := self._orders.get(turn)) is None:
+            order = list(range(len(self.refs)))
+            if self.shuffle:
+                order = self._shuffled(turn)
+            while len(self._orders) > 2:
+                del self._orders[next(iter(self._orders))]
+            self._orders[turn] = order
+        return order
+
+    def _shuffled(self, turn: int) -> list[int]:
+        order = self._drawn(turn)
+        # No track twice in a row where two rounds meet. Only the first two places change, so the
+        # round before needs no look at the one before it.
+        if len(order) > 2 and turn > 0 and self._drawn(turn - 1)[-1] == order[0]:
+            order[0], order[1] = order[1], order[0]
+        return order
+
+    def _drawn(self, turn: int) -> list[int]:
+        order = list(range(len(self.refs)))
+        random.Random(f"{self.seed}:{turn}").shuffle(order)  # noqa: S311  music, no secret
+        return order
