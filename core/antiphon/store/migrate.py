@@ -1,0 +1,143 @@
+"""Runs migrations: one process at a time, each part's in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.migrations.recorder import MigrationRecorder
+from tortoise.migrations.schema_editor import BaseSchemaEditor
+from tortoise.transactions import in_transaction
+
+from antiphon.errors import AntiphonError, Misconfigured, PartTimedOut
+
+_log = logging.getLogger(__name__)
+
+_LOCK_TIMEOUT_S = 120.0
+_ADVISORY_KEY = 0x616E7469  # "anti": ours among the advisory locks of a shared server
+
+AppsConfig = Mapping[str, Mapping[str, Any]]
+
+
+async def bring_up_to_date(
+    connection: BaseDBAsyncClient, apps: AppsConfig, lock_dir: Path, *, core: str
+) -> dict[str, str]:
+    """Apply what is missing; returns why, for each plugin whose tables could not be made.
+
+    Raises whatever goes wrong with the tables of `core`, Misconfigured if the database is newer
+    than the program, PartTimedOut if another process does not finish its own migration.
+    """
+    failed: dict[str, str] = {}
+    async with _alone(connection, lock_dir), _foreign_keys_off(connection):
+        for label in (core, *(name for name in apps if name != core)):
+            try:
+                await _migrate(apps, label)
+            except Exception as error:
+                if label == core or isinstance(error, AntiphonError):
+                    raise
+                _log.exception("The tables of the plugin %s could not be made", label)
+                failed[label] = f"its tables could not be made: {error}"
+    return failed
+
+
+async def _migrate(apps: AppsConfig, label: str) -> None:
+    """All missing migrations of one label, and the record of them, or nothing."""
+    async with in_transaction() as transaction:
+        executor = MigrationExecutor(transaction, {name: dict(app) for name, app in apps.items()})
+        recorder = _Recorder(transaction)
+        executor.recorder = executor.loader.recorder = recorder
+        await recorder.ensure_schema(executor._schema_editor(atomic=False))
+        applied = {
+            key.name for key in await recorder.applied_migrations() if key.app_label == label
+        }
+        steps = await executor.plan([MigrationTarget(label, "__latest__")])
+        known = {key.name for key in executor.loader.disk_migrations if key.app_label == label}
+        if unknown := sorted(applied - known):
+            made_by = f"it was made by a newer version ({label} {unknown[-1]} is unknown here)"
+            remedy = "Install that version, or restore a backup from before the update"
+            raise Misconfigured([f"database: {made_by}. {remedy}."])
+        if steps:
+            _log.info("Bringing the tables of %s up to date", label)
+            await executor.migrate([MigrationTarget(label, "__latest__")])
+            await _check_references(transaction)
+
+
+async def _check_references(transaction: BaseDBAsyncClient) -> None:
+    """What `_foreign_keys_off` did not check on the way."""
+    if transaction.capabilities.dialect == "sqlite":
+        _, broken = await transaction.execute_query("PRAGMA foreign_key_check")
+        if broken:
+            raise RuntimeError(f"The migration leaves rows of {broken[0]['table']} without parents")
+
+
+class _Recorder(MigrationRecorder):
+    """Makes its own table by a plain query: a script would commit the transaction on SQLite."""
+
+    async def ensure_schema(self, schema_editor: BaseSchemaEditor) -> None:
+        create = schema_editor._get_model_sql_data(self.model).table_sql
+        await self.connection.execute_query(
+            create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+        )
+
+
+@asynccontextmanager
+async def _foreign_keys_off(connection: BaseDBAsyncClient) -> AsyncIterator[None]:
+    """SQLite changes a table by making it anew; dropping the old one must not cascade."""
+    if connection.capabilities.dialect != "sqlite":
+        yield
+        return
+    await connection.execute_query("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        await connection.execute_query("PRAGMA foreign_keys=ON")
+
+
+@asynccontextmanager
+async def _alone(connection: BaseDBAsyncClient, lock_dir: Path) -> AsyncIterator[None]:
+    """Hold the right to migrate; waits for another process that has it."""
+    if connection.capabilities.dialect == "sqlite":
+        file = lock_dir / "migrate.lock"
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            await _until(lambda: _flock(descriptor))
+            yield
+        finally:
+            os.close(descriptor)
+    else:
+        # The lock ends with this transaction, whatever happens to us; each part is a savepoint.
+        async with in_transaction() as transaction:
+            await _until(lambda: _advisory_lock(transaction))
+            yield
+
+
+async def _until(attempt: Callable[[], Awaitable[bool]]) -> None:
+    try:
+        async with asyncio.timeout(_LOCK_TIMEOUT_S):
+            while not await attempt():  # noqa: ASYNC110  another process has no event for us
+                await asyncio.sleep(0.1)
+    except TimeoutError as error:
+        raise PartTimedOut("The process that migrates the database", "us", _LOCK_TIMEOUT_S) from (
+            error
+        )
+
+
+async def _flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _advisory_lock(transaction: BaseDBAsyncClient) -> bool:
+    _, rows = await transaction.execute_query(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_KEY})")
+    return bool(rows[0][0])

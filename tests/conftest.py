@@ -1,0 +1,93 @@
+"""Fixtures that many tests use: settings with free ports, a fresh database, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from antiphon.settings import HttpSettings, Settings, SnapcastSettings
+from antiphon.store import Database, open_database
+
+SettingsFor = Callable[[Path], Settings]
+
+
+@pytest.fixture
+def settings_for() -> SettingsFor:
+    """Settings that touch nothing outside the given folder: port 0 everywhere, no children."""
+
+    def make(data_dir: Path) -> Settings:
+        return Settings(
+            environment="test",
+            data_dir=data_dir,
+            http=HttpSettings(port=0),
+            snapcast=SnapcastSettings(
+                mode="off", bind="127.0.0.1", stream_port=0, control_port=0, http_port=0
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh SQLite database with the core's tables, open for this test."""
+    async with open_database("", tmp_path / "data") as opened:
+        yield opened
+
+
+def free_port() -> int:
+    """A TCP port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    """A private cluster, ended with the session; yields the URL of its first database."""
+    if not (bins := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="antiphon-pg-"))
+    as_postgres: list[str] = []
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root.
+        as_postgres = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(folder, "postgres")
+    tools, data, port = bins[-1].parent, folder / "data", free_port()
+
+    def run(*command: str) -> None:
+        subprocess.run(
+            [*as_postgres, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
+        )
+
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
+    log = str(folder / "log")
+    run(str(tools / "initdb"), "-D", str(data), "-A", "trust", "-U", "antiphon", "-N")
+    run(str(tools / "pg_ctl"), "-D", str(data), "-w", "-l", log, "-o", options, "start")
+    try:
+        yield f"postgres://antiphon@127.0.0.1:{port}"
+    finally:
+        run(str(tools / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def postgres_url(_postgres_server: str) -> str:
+    """The URL of an empty PostgreSQL database of this test's own."""
+    import asyncpg  # type: ignore[import-untyped]
+
+    name = f"t_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(f"{_postgres_server}/postgres")
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    return f"{_postgres_server}/{name}"
