@@ -55,18 +55,18 @@ async def _migrate(apps: AppsConfig, label: str) -> None:
         recorder = _Recorder(transaction)
         executor.recorder = executor.loader.recorder = recorder
         await recorder.ensure_schema(executor._schema_editor(atomic=False))
-        applied = {
-            key.name for key in await recorder.applied_migrations() if key.app_label == label
-        }
-        steps = await executor.plan([MigrationTarget(label, "__latest__")])
+        await executor.loader.build_graph()
+        recorded = await recorder.applied_migrations()
+        applied = {key.name for key in recorded if key.app_label == label}
         known = {key.name for key in executor.loader.disk_migrations if key.app_label == label}
         if unknown := sorted(applied - known):
             made_by = f"it was made by a newer version ({label} {unknown[-1]} is unknown here)"
             remedy = "Install that version, or restore a backup from before the update"
             raise Misconfigured([f"database: {made_by}. {remedy}."])
-        if steps:
+        # Not the executor's "latest": to it, a migration that a plugin builds on is not a last one.
+        if missing := [MigrationTarget(label, name) for name in sorted(known - applied)]:
             _log.info("Bringing the tables of %s up to date", label)
-            await executor.migrate([MigrationTarget(label, "__latest__")])
+            await executor.migrate(missing)
             await _check_references(transaction)
 
 
@@ -113,10 +113,13 @@ async def _alone(connection: BaseDBAsyncClient, lock_dir: Path) -> AsyncIterator
         finally:
             os.close(descriptor)
     else:
-        # The lock ends with this transaction, whatever happens to us; each part is a savepoint.
-        async with in_transaction() as transaction:
-            await _until(lambda: _advisory_lock(transaction))
-            yield
+        # A connection of its own, for the lock ends with the connection if we are killed.
+        async with connection.acquire_connection() as holder:
+            await _until(lambda: holder.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_KEY))
+            try:
+                yield
+            finally:
+                await holder.execute("SELECT pg_advisory_unlock($1)", _ADVISORY_KEY)
 
 
 async def _until(attempt: Callable[[], Awaitable[bool]]) -> None:
@@ -136,8 +139,3 @@ async def _flock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-async def _advisory_lock(transaction: BaseDBAsyncClient) -> bool:
-    _, rows = await transaction.execute_query(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_KEY})")
-    return bool(rows[0][0])

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from tortoise.context import TortoiseContext
+from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.models import Model
+
+from antiphon.store import Tables, in_transaction, open_database
+from antiphon.store.database import CORE, CORE_TABLES
+from antiphon.tenancy.models import Client
+
+
+def all_tables() -> dict[str, Tables]:
+    """The core's tables and those of every installed plugin."""
+    found = {CORE: CORE_TABLES}
+    for point in entry_points(group="antiphon.plugins"):
+        package = point.module.partition(".")[0]
+        try:
+            plugin = importlib.import_module(point.module)
+        except ModuleNotFoundError:
+            continue
+        if hasattr(plugin, "antiphon_models"):
+            found[point.name] = Tables(plugin.antiphon_models(), f"{package}.migrations")
+    return found
+
+
+def config(tables: Mapping[str, Tables]) -> dict[str, dict[str, object]]:
+    return {
+        label: {
+            "models": list(part.modules),
+            "migrations": part.migrations,
+            "default_connection": "sqlite",
+        }
+        for label, part in tables.items()
+    }
+
+
+async def test_models_and_migrations_agree() -> None:
+    apps = config(all_tables())
+    async with TortoiseContext() as context:
+        await context.init(
+            config={"connections": {"sqlite": "sqlite://:memory:"}, "apps": apps},
+            init_connections=False,
+        )
+        assert context.apps is not None
+        detector = MigrationAutodetector(context.apps, apps)
+        missing = {
+            writer.app_label: [(type(op).__name__, vars(op)) for op in writer.operations]
+            for writer in await detector.changes()
+        }
+    assert missing == {}, "run tortoise makemigrations"
+
+
+def test_no_docstring_of_a_model_breaks_its_migration() -> None:
+    """The ORM splits a migration's SQL, which holds the docstring as a comment, at semicolons."""
+    for part in all_tables().values():
+        for module in map(importlib.import_module, part.modules):
+            for value in vars(module).values():
+                if isinstance(value, type) and issubclass(value, Model):
+                    assert ";" not in (value.__doc__ or ""), value
+
+
+SHOP_MODELS = """
+from tortoise import fields
+from antiphon.store import TimestampedModel
+class Shelf(TimestampedModel):
+    name = fields.CharField(max_length=50)
+    class Meta:
+        table = "shop_shelf"
+class Book(TimestampedModel):
+    shelf = fields.ForeignKeyField("shop.Shelf", related_name="books")
+    client = fields.ForeignKeyField("antiphon.Client", related_name=False)
+    class Meta:
+        table = "shop_book"
+"""
+SHOP_FIRST = """
+from uuid import uuid4
+from tortoise import fields, migrations
+from tortoise.fields.base import OnDelete
+from tortoise.migrations import operations as ops
+STAMPS = [
+    ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+    ('created_at', fields.DatetimeField(auto_now_add=True)),
+    ('updated_at', fields.DatetimeField(auto_now=True)),
+]
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = [("antiphon", "0001_initial")]
+    operations = [
+        ops.CreateModel("Shelf", [*STAMPS, ("name", fields.CharField(max_length=20))],
+            options={"table": "shop_shelf", "app": "shop", "pk_attr": "id"}, bases=["Model"]),
+        ops.CreateModel("Book", [*STAMPS,
+            ("shelf", fields.ForeignKeyField("shop.Shelf", source_field="shelf_id",
+                to_field="id", related_name="books", on_delete=OnDelete.CASCADE)),
+            ("client", fields.ForeignKeyField("antiphon.Client", source_field="client_id",
+                to_field="id", related_name=False, on_delete=OnDelete.CASCADE))],
+            options={"table": "shop_book", "app": "shop", "pk_attr": "id"}, bases=["Model"]),
+    ]
+"""
+SHOP_SECOND = """
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [ops.AlterField("Shelf", "name", fields.CharField(max_length=50))]
+"""
+SHOP_BROKEN = """
+from tortoise import migrations
+from tortoise.migrations import operations as ops
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [
+        ops.RunSQL("CREATE TABLE shop_half (id INT)"),
+        ops.RunSQL("CREATE TABLE shop_shelf (id INT)"),
+    ]
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A stranger's plugin with tables: the folder of its migrations."""
+    folder = tmp_path / "site" / "a_shop" / "migrations"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("")
+    (folder.parent / "models.py").write_text(SHOP_MODELS)
+    (folder / "__init__.py").write_text("")
+    (folder / "0001_initial.py").write_text(SHOP_FIRST)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("a_shop")]:
+        del sys.modules[name]
+
+
+SHOP = {"shop": Tables(["a_shop.models"], "a_shop.migrations")}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+async def test_changing_a_table_loses_no_row_of_those_that_point_to_it(
+    url: str, tmp_path: Path, shop: Path
+) -> None:
+    async with open_database(url, tmp_path, SHOP) as database:
+        assert database.failed == {}
+        client = await Client.create(name="x")
+        models = importlib.import_module("a_shop.models")
+        shelf = await models.Shelf.create(name="poems")
+        await models.Book.create(shelf=shelf, client=client)
+    (shop / "0002_longer.py").write_text(SHOP_SECOND)
+    importlib.invalidate_caches()
+    async with open_database(url, tmp_path, SHOP) as database:
+        assert database.failed == {}
+        assert await models.Book.filter(shelf__name="poems", client=client).count() == 1
+        await models.Shelf.create(name="n" * 50)
+
+
+async def test_broken_tables_of_a_plugin_leave_the_core_and_no_half_behind(
+    url: str, tmp_path: Path, shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (shop / "0002_broken.py").write_text(SHOP_BROKEN)
+    with caplog.at_level(logging.CRITICAL):
+        async with open_database(url, tmp_path, SHOP) as database:
+            assert "shop_shelf" in database.failed["shop"]
+            assert await Client.all().count() == 0
+    (shop / "0002_broken.py").unlink()
+    del sys.modules["a_shop.migrations.0002_broken"]
+    (shop / "0002_longer.py").write_text(SHOP_SECOND)
+    importlib.invalidate_caches()
+    async with open_database(url, tmp_path, SHOP) as database:
+        assert database.failed == {}
+        async with in_transaction() as connection:
+            await connection.execute_query("CREATE TABLE shop_half (id INT)")
