@@ -1,1 +1,1 @@
-"""TODO."""
+"""The building: floors, zones and loudspeakers."""

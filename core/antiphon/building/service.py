@@ -1,0 +1,172 @@
+"""Changes a building: its floors and zones. Everybody who does, does it here."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from tortoise.queryset import QuerySet
+
+from antiphon.building.models import Floor, Zone
+from antiphon.building.views import FloorCreate, FloorUpdate, ZoneCreate, ZoneUpdate
+from antiphon.errors import Conflict, Invalid, NotFound
+from antiphon.events import EventBus, ZoneChanged, ZoneCreated, ZoneDeleted
+from antiphon.tenancy.models import Client
+from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.types import Principal
+
+FIRST_FLOOR = "Ground floor"
+
+
+class Building:
+    """Floors and zones of all clients. What the principal does not reach raises NotFound.
+
+    Names are unique per client, whatever their case. One change happens at a time, so that two
+    requests never take the same name.
+    """
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._changing = asyncio.Lock()
+
+    def floors(self, principal: Principal) -> QuerySet[Floor]:
+        """The floors that `principal` sees, by name."""
+        return scoped(Floor, principal).order_by("name", "id")
+
+    def zones(self, principal: Principal) -> QuerySet[Zone]:
+        """The zones that `principal` sees, by name."""
+        return scoped(Zone, principal).order_by("name", "id")
+
+    async def floor(self, principal: Principal, floor_id: UUID) -> Floor:
+        """One floor."""
+        if (found := await scoped(Floor, principal).get_or_none(id=floor_id)) is None:
+            raise NotFound("floor", floor_id)
+        return found
+
+    async def zone(self, principal: Principal, zone_id: UUID) -> Zone:
+        """One zone."""
+        if (found := await scoped(Zone, principal).get_or_none(id=zone_id)) is None:
+            raise NotFound("zone", zone_id)
+        return found
+
+    async def create_floor(self, principal: Principal, new: FloorCreate) -> Floor:
+        """Add a floor. Raises Conflict where the name is taken or the client's limit reached."""
+        async with self._changing:
+            client_id = await writable_client(principal, new.client_id)
+            return await self._add_floor(principal, client_id, new.name, new.description)
+
+    async def update_floor(
+        self, principal: Principal, floor_id: UUID, change: FloorUpdate
+    ) -> Floor:
+        """Change a floor. Raises Conflict where the name is taken."""
+        async with self._changing:
+            floor = await self.floor(principal, floor_id)
+            changes = change.model_dump(exclude_unset=True)
+            if "name" in changes:
+                await _free_name(Floor, floor.client_id, changes["name"], but=floor.id)
+            await floor.update_from_dict(changes).save()
+            return floor
+
+    async def delete_floor(self, principal: Principal, floor_id: UUID) -> None:
+        """Remove an empty floor. Raises Conflict while there are zones on it."""
+        async with self._changing:
+            floor = await self.floor(principal, floor_id)
+            if names := await _names(Zone.filter(floor_id=floor.id, deleted_at__isnull=True)):
+                raise Conflict(
+                    f"There are zones on the floor {floor.name}: {', '.join(names[:5])}. "
+                    "Move or delete them first."
+                )
+            floor.deleted_at = datetime.now(UTC)
+            await floor.save()
+
+    async def create_zone(self, principal: Principal, new: ZoneCreate) -> Zone:
+        """Add a zone, which is heard at once. Raises Conflict where the name is taken.
+
+        Raises Invalid where the floor is not the client's.
+        """
+        async with self._changing:
+            client_id = await writable_client(principal, new.client_id)
+            _check_quiet_hours(new.quiet_from, new.quiet_until)
+            await _free_name(Zone, client_id, new.name)
+            floor_id = new.floor_id or await self._first_floor(principal, client_id)
+            await self._own_floor(principal, client_id, floor_id)
+            values = new.model_dump(exclude={"client_id", "floor_id"})
+            zone = await Zone.create(client_id=client_id, floor_id=floor_id, **values)
+        self._bus.publish(ZoneCreated(client_id=client_id, zone_id=zone.id))
+        return zone
+
+    async def update_zone(self, principal: Principal, zone_id: UUID, change: ZoneUpdate) -> Zone:
+        """Change a zone. Raises Conflict where the name is taken, Invalid as `create_zone`."""
+        async with self._changing:
+            zone = await self.zone(principal, zone_id)
+            changes = change.model_dump(exclude_unset=True)
+            if "name" in changes:
+                await _free_name(Zone, zone.client_id, changes["name"], but=zone.id)
+            if "floor_id" in changes:
+                await self._own_floor(principal, zone.client_id, changes["floor_id"])
+            zone.update_from_dict(changes)
+            _check_quiet_hours(zone.quiet_from, zone.quiet_until)
+            await zone.save()
+        self._bus.publish(ZoneChanged(client_id=zone.client_id, zone_id=zone.id))
+        return zone
+
+    async def delete_zone(self, principal: Principal, zone_id: UUID) -> None:
+        """Remove a zone: it falls silent and its loudspeakers are free."""
+        async with self._changing:
+            zone = await self.zone(principal, zone_id)
+            zone.deleted_at = datetime.now(UTC)
+            await zone.save()
+        self._bus.publish(ZoneDeleted(client_id=zone.client_id, zone_id=zone.id))
+
+    async def _first_floor(self, principal: Principal, client_id: UUID) -> UUID:
+        floors = scoped(Floor, principal).filter(client_id=client_id).order_by("created_at")
+        if (first := await floors.first()) is not None:
+            return first.id
+        return (await self._add_floor(principal, client_id, FIRST_FLOOR, "")).id
+
+    async def _own_floor(self, principal: Principal, client_id: UUID, floor_id: UUID) -> None:
+        if not await scoped(Floor, principal).filter(id=floor_id, client_id=client_id).exists():
+            raise Invalid.field("floor_id", f"there is no floor {floor_id}")
+
+    async def _add_floor(
+        self, principal: Principal, client_id: UUID, name: str, description: str
+    ) -> Floor:
+        await _free_name(Floor, client_id, name)
+        client = await Client.get(id=client_id)
+        floors = await Floor.filter(client_id=client_id, deleted_at__isnull=True).count()
+        if client.max_floors is not None and floors >= client.max_floors:
+            raise Conflict(f"{client.name} may have {client.max_floors} floors and has them all.")
+        return await Floor.create(
+            client_id=client_id,
+            name=name,
+            description=description,
+            is_premium=floors > 0,
+            created_by_id=principal.user_id,
+        )
+
+
+def _check_quiet_hours(begin: object, end: object) -> None:
+    if (begin is None) != (end is None):
+        missing = "quiet_from" if begin is None else "quiet_until"
+        raise Invalid.field(missing, "quiet hours need both a begin and an end")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+async def _names(rows: QuerySet[Any]) -> list[str]:
+    return [str(name) for name in await rows.values_list("name", flat=True)]
+
+
+async def _free_name(
+    model: type[Floor | Zone], client_id: UUID, name: str, but: UUID | None = None
+) -> None:
+    others = model.filter(client_id=client_id, deleted_at__isnull=True)
+    if but is not None:
+        others = others.exclude(id=but)
+    if _folded(name) in {_folded(other) for other in await _names(others)}:
+        raise Conflict(f"There is a {model.__name__.lower()} named {name} already.")
