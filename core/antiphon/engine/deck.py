@@ -1,0 +1,217 @@
+"""A file that is decoded ahead of what is heard, and the thread that does it.
+
+The mixing thread must never wait for a disk, so it takes from decks and asks the feeder to fill
+them. One deck is filled by one thread at a time; what passes between the threads is a deque and
+two counters, each written by one side only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Protocol
+
+import numpy as np
+
+from antiphon.engine.codec import Reader, Samples, Unplayable
+from antiphon.engine.protocol import SAMPLE_RATE
+
+CHUNK_FRAMES = 2 * SAMPLE_RATE  # one refill: large, because decoders like warm caches
+LOW_WATER_FRAMES = 2 * SAMPLE_RATE
+_STUCK_AFTER_S = 3.0
+_NOTHING: Samples = np.zeros((0, 2), np.int16)
+
+
+class Deck:
+    """One file from a position on, as 48 kHz stereo s16."""
+
+    def __init__(
+        self, path: str, gain_db: float = 0.0, position_s: float = 0.0, ahead_s: float = 0.0
+    ) -> None:
+        self.path = path
+        self.position_s = position_s
+        self.duration_s: float | None = None
+        self.ended = False
+        self.error: str | None = None
+        self.filling = False
+        self._gain_db = gain_db
+        self._low_water = LOW_WATER_FRAMES + int(ahead_s * SAMPLE_RATE)
+        self._reader: Reader | None = None
+        self._source: Iterator[Samples] | None = None
+        self._chunks: deque[Samples] = deque()
+        self._head = 0
+        self._produced = 0
+        self._consumed = 0
+        self._closed = False
+
+    @property
+    def available(self) -> int:
+        """Frames that can be taken now."""
+        return self._produced - self._consumed
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to play, or the certainty that there is nothing."""
+        return self._produced > 0 or self.ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether not a single frame could be had."""
+        return self.ended and self._produced == 0
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds taken so far."""
+        return self._consumed / SAMPLE_RATE
+
+    @property
+    def hungry(self) -> bool:
+        """Whether a refill is due."""
+        return not (self.ended or self.filling) and self.available < self._low_water
+
+    def take(self, frames: int) -> Samples:
+        """The next samples, shape (≤ frames, 2); shorter at the end or where the feeder is late.
+
+        Often a view of what was decoded: never write into it.
+        """
+        chunks = self._chunks
+        if not chunks:
+            return _NOTHING
+        head = self._head
+        first = chunks[0]
+        if len(first) - head > frames:  # nearly always: all of it lies in one chunk
+            self._head = head + frames
+            self._consumed += frames
+            return first[head : head + frames]
+        pieces = []
+        wanted = frames
+        while wanted and chunks:
+            piece = chunks[0][self._head : self._head + wanted]
+            self._head += len(piece)
+            wanted -= len(piece)
+            if self._head == len(chunks[0]):
+                chunks.popleft()
+                self._head = 0
+            pieces.append(piece)
+        self._consumed += frames - wanted
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def fill(self) -> None:
+        """Decode one more chunk. Blocks; called on the feeder's thread. Never raises."""
+        try:
+            self._fill()
+        except Unplayable as error:
+            self._end(str(error))
+        except Exception as error:  # a codec's surprise must cost this file, not the renderer
+            self._end(f"{type(error).__name__}: {error}")
+
+    def _fill(self) -> None:
+        if self._source is None:
+            self._reader = Reader(self.path, self._gain_db)
+            self.duration_s = self._reader.duration_s
+            if self.position_s:
+                self._reader.seek(self.position_s)
+            self._source = self._reader.blocks()
+        # The first refill is short, so that a call or a skip starts at once.
+        wanted = CHUNK_FRAMES if self._produced else CHUNK_FRAMES // 8
+        pieces: list[Samples] = []
+        gathered = 0
+        while gathered < wanted and not self._closed:
+            piece = next(self._source, None)
+            if piece is None:
+                break
+            pieces.append(piece)
+            gathered += len(piece)
+        if gathered:
+            self._chunks.append(np.concatenate(pieces))
+            self._produced += gathered
+        if gathered < wanted:
+            self._end(None if self._produced else "it holds no samples")
+
+    def _end(self, error: str | None) -> None:
+        self.error = error
+        self.ended = True
+        self._release()
+
+    def _release(self) -> None:
+        self._source = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def give_up(self, error: str) -> None:
+        """End a deck whose filling does not come back; its thread may still hold the file."""
+        self.error = error
+        self.ended = True
+
+    def close(self) -> None:
+        """Nobody takes any more. The file is released by the feeder, if it is at work."""
+        self._closed = True
+        self._chunks.clear()
+        if not self.filling:
+            self._release()
+
+
+class Feeder(Protocol):
+    """Fills decks."""
+
+    def feed(self, deck: Deck) -> None:
+        """Fill a hungry deck, now or soon."""
+
+    def watch(self) -> None:
+        """Called about once a second: give up on files that do not answer."""
+
+
+class InlineFeeder:
+    """Fills at once, on the caller's thread: for rendering faster than real time, and tests."""
+
+    def feed(self, deck: Deck) -> None:
+        """Fill it here and now."""
+        while deck.hungry:
+            deck.fill()
+
+    def watch(self) -> None:
+        """Nothing can be stuck unseen."""
+
+
+class ThreadFeeder:
+    """Fills on one thread of its own, and on a new one where a file does not answer."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Deck] = SimpleQueue()
+        self._worker = _Worker(self._work)
+
+    def feed(self, deck: Deck) -> None:
+        """Queue a deck for one refill."""
+        deck.filling = True
+        self._work.put(deck)
+
+    def watch(self) -> None:
+        """Replace the thread if one file has kept it for long; that file is given up."""
+        busy = self._worker.busy
+        if busy is not None and time.monotonic() - busy[1] > _STUCK_AFTER_S:
+            self._worker.abandoned = True
+            busy[0].give_up(f"the file did not answer for {_STUCK_AFTER_S:g} s")
+            self._worker = _Worker(self._work)
+
+
+class _Worker:
+    def __init__(self, work: SimpleQueue[Deck]) -> None:
+        self.busy: tuple[Deck, float] | None = None
+        self.abandoned = False
+        self._work = work
+        threading.Thread(target=self._run, name="feeder", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self.abandoned:
+            deck = self._work.get()
+            self.busy = (deck, time.monotonic())
+            if not deck._closed:
+                deck.fill()
+            self.busy = None
+            deck.filling = False
+            if deck._closed:
+                deck._release()

@@ -1,0 +1,290 @@
+"""The renderer: commands in, blocks of sound and reports out. No clock and no socket of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from antiphon.engine.deck import Feeder
+from antiphon.engine.lane import Lane
+from antiphon.engine.programme import Programme
+from antiphon.engine.protocol import (
+    CHANNELS,
+    SAMPLE_RATE,
+    AddZone,
+    Attach,
+    CallFinished,
+    CallStarted,
+    CloseTap,
+    Command,
+    Configure,
+    DropProgramme,
+    LoadProgramme,
+    OpenTap,
+    Pause,
+    RemoveZone,
+    Report,
+    Resume,
+    SetUpcoming,
+    SetVolume,
+    StartCall,
+    Starved,
+    StopCall,
+)
+from antiphon.engine.sink import NullSink, Sink, TapSink, open_sink
+from antiphon.engine.voice import Voice
+
+BLOCK_FRAMES = 960
+_BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
+_STARVED_EVERY_S = 10
+
+
+@dataclass(slots=True)
+class _Call:
+    voice: Voice
+    asked: set[str]
+    lanes: set[str] = field(default_factory=set)
+
+
+class Renderer:
+    """All zones of one process, on one clock: `tick` renders the next block of every zone.
+
+    Lives on one thread. A command that makes no sense (an unknown zone, a taken port) is
+    answered by a report or by silence in that zone, never by an exception.
+    """
+
+    def __init__(
+        self, feeder: Feeder, report: Callable[[Report], None], block_frames: int = BLOCK_FRAMES
+    ) -> None:
+        self.frame = 0
+        self.block_frames = block_frames
+        self._feeder = feeder
+        self._report = report
+        self._levels = Configure()
+        self._lanes: dict[str, Lane] = {}
+        self._programmes: dict[str, Programme] = {}
+        self._dropped: list[Programme] = []
+        self._calls: dict[str, _Call] = {}
+        self._lost: dict[tuple[str, str], float] = {}
+        self._next_second = SAMPLE_RATE
+        self._handlers: dict[type[Command], Callable[..., None]] = {
+            Configure: self._configure,
+            AddZone: self._add_zone,
+            RemoveZone: self._remove_zone,
+            SetVolume: self._set_volume,
+            LoadProgramme: self._load,
+            SetUpcoming: self._set_upcoming,
+            Pause: self._pause,
+            Resume: self._resume,
+            DropProgramme: self._drop,
+            Attach: self._attach,
+            StartCall: self._start_call,
+            StopCall: self._stop_call,
+            OpenTap: self._open_tap,
+            CloseTap: self._close_tap,
+        }
+
+    def handle(self, command: Command) -> None:
+        """Carry out a command; it is heard from the next block on."""
+        self._handlers[type(command)](command)
+
+    def tick(self) -> None:
+        """Render one block for every zone and hand it to the sinks."""
+        frame, frames = self.frame, self.block_frames
+        if self._calls:
+            self._begin_ready_calls()
+        for lane in self._lanes.values():
+            lane.process(frame, frames)
+        if self._calls:
+            self._end_calls()
+        self.frame = frame + frames
+        if self.frame >= self._next_second:
+            self._next_second += SAMPLE_RATE
+            self._every_second()
+
+    def late(self, seconds: float) -> None:
+        """The clock tells that blocks came so late that sound was lost."""
+        for zone in self._lanes:
+            self._lose(zone, seconds, "late")
+
+    # --- zones ----------------------------------------------------------------------------------
+
+    def _configure(self, command: Configure) -> None:
+        self._levels = command
+        for lane in self._lanes.values():
+            lane.configure(command)
+
+    def _add_zone(self, command: AddZone) -> None:
+        if (lane := self._lanes.get(command.zone)) is not None:
+            lane.sink.close()
+            lane.sink = self._open(command)
+        else:
+            lane = Lane(command.zone, self._open(command), command.volume, self._levels)
+            self._lanes[command.zone] = lane
+        lane.background_percent = command.background_percent
+        lane.set_volume(command.volume)
+
+    def _open(self, command: AddZone) -> Sink:
+        try:
+            return open_sink(command.sink)
+        except (OSError, ValueError) as error:
+            self._report(Starved(command.zone, 0.0, f"sink: {error}"))
+            return NullSink()
+
+    def _remove_zone(self, command: RemoveZone) -> None:
+        self._close_tap(CloseTap(command.zone))
+        lane = self._lanes.pop(command.zone, None)
+        if lane is None:
+            return
+        lane.sink.close()
+        for name, call in self._calls.items():
+            if command.zone in call.asked | call.lanes:
+                call.asked.discard(command.zone)
+                call.lanes.discard(command.zone)
+                self._finish(name, command.zone, "failed", call.voice, "the zone was removed")
+
+    def _set_volume(self, command: SetVolume) -> None:
+        if lane := self._lanes.get(command.zone):
+            lane.set_volume(command.volume)
+
+    def _attach(self, command: Attach) -> None:
+        if lane := self._lanes.get(command.zone):
+            programme = self._programme(command.programme) if command.programme else None
+            lane.attach(programme)
+
+    def _open_tap(self, command: OpenTap) -> None:
+        self._close_tap(CloseTap(command.zone))
+        if lane := self._lanes.get(command.zone):
+            try:
+                lane.tap = TapSink(command.path)
+            except OSError:
+                lane.tap = None  # whoever wanted to listen is gone already
+
+    def _close_tap(self, command: CloseTap) -> None:
+        if (lane := self._lanes.get(command.zone)) and lane.tap is not None:
+            lane.tap.close()
+            lane.tap = None
+
+    # --- programmes -----------------------------------------------------------------------------
+
+    def _programme(self, name: str) -> Programme:
+        if name not in self._programmes:
+            self._programmes[name] = Programme(name, self._feeder, self._report)
+        return self._programmes[name]
+
+    def _load(self, command: LoadProgramme) -> None:
+        self._programme(command.programme).load(
+            command.tracks, command.position_s, command.crossfade_s, playing=command.playing
+        )
+
+    def _set_upcoming(self, command: SetUpcoming) -> None:
+        self._programme(command.programme).set_upcoming(command.tracks)
+
+    def _pause(self, command: Pause) -> None:
+        self._programme(command.programme).pause()
+
+    def _resume(self, command: Resume) -> None:
+        self._programme(command.programme).resume()
+
+    def _drop(self, command: DropProgramme) -> None:
+        programme = self._programmes.pop(command.programme, None)
+        if programme is not None:
+            for lane in self._lanes.values():
+                if lane.programme is programme:
+                    lane.attach(None)
+            self._dropped.append(programme)
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def _start_call(self, command: StartCall) -> None:
+        if command.call in self._calls:
+            for zone in command.zones:
+                self._report(CallFinished(command.call, zone, "busy", 0.0, "it plays already"))
+            return
+        voice = Voice(command.call, command.clip, command.chime, self._feeder)
+        self._calls[command.call] = _Call(voice, set(command.zones))
+
+    def _begin_ready_calls(self) -> None:
+        for name, call in self._calls.items():
+            if not call.voice.started and call.voice.ready:
+                self._begin(name, call)
+
+    def _begin(self, name: str, call: _Call) -> None:
+        lanes: list[Lane] = []
+        for zone in sorted(call.asked):
+            lane = self._lanes.get(zone)
+            if call.voice.error:
+                self._finish(name, zone, "failed", call.voice, call.voice.error)
+            elif lane is None:
+                self._finish(name, zone, "failed", call.voice, "there is no such zone")
+            elif lane.voice is not None:
+                self._finish(name, zone, "busy", call.voice, "another call plays")
+            else:
+                lanes.append(lane)
+        call.asked.clear()
+        lead_s = self._levels.duck_down_s if any(lane.audible for lane in lanes) else 0.0
+        starts_at = self.frame + call.voice.begin(lead_s)
+        for lane in lanes:
+            lane.speak(call.voice)
+            call.lanes.add(lane.zone)
+            self._report(CallStarted(name, lane.zone, starts_at, call.voice.duration_s))
+
+    def _stop_call(self, command: StopCall) -> None:
+        call = self._calls.get(command.call)
+        if call is None:
+            return
+        for zone in command.zones:
+            if zone in call.asked:
+                call.asked.discard(zone)
+                self._finish(command.call, zone, "stopped", call.voice)
+            elif zone in call.lanes:
+                self._lanes[zone].hush(command.fade_s)
+
+    def _end_calls(self) -> None:
+        for name, call in tuple(self._calls.items()):
+            for zone in sorted(call.lanes):
+                lane = self._lanes[zone]
+                if call.voice.finished or lane.hushed:
+                    call.lanes.discard(zone)
+                    lane.release()
+                    reason = "completed" if call.voice.finished else "stopped"
+                    self._finish(name, zone, reason, call.voice)
+            if not call.asked and not call.lanes:
+                call.voice.close()
+                del self._calls[name]
+
+    def _finish(
+        self, call: str, zone: str, reason: str, voice: Voice, message: str | None = None
+    ) -> None:
+        self._report(CallFinished(call, zone, reason, round(voice.heard_s, 3), message))
+
+    # --- reports --------------------------------------------------------------------------------
+
+    def _every_second(self) -> None:
+        self._feeder.watch()
+        starving = {id(p): p.take_starved_s() for p in self._programmes.values()}
+        for zone, lane in self._lanes.items():
+            self._report(lane.level())
+            self._lose(zone, starving.get(id(lane.programme), 0.0), "decode")
+            self._lose(zone, lane.sink.take_lost_bytes() / _BYTES_PER_S, "sink")
+        for programme in self._programmes.values():
+            if programme.audible and (at := programme.position()):
+                self._report(at)
+        for programme in self._dropped:
+            programme.close()
+        self._dropped.clear()
+        if self.frame // SAMPLE_RATE % _STARVED_EVERY_S == 0:
+            for (zone, reason), seconds in self._lost.items():
+                if seconds:
+                    self._report(Starved(zone, round(seconds, 3), reason))
+            self._lost.clear()
+
+    def _lose(self, zone: str, seconds: float, reason: str) -> None:
+        """Count a loss, and tell of the first one at once; more follow in a sum."""
+        if seconds <= 0.0:
+            return
+        if (zone, reason) not in self._lost:
+            self._report(Starved(zone, round(seconds, 3), reason))
+            self._lost[zone, reason] = 0.0
+        else:
+            self._lost[zone, reason] += seconds

@@ -1,0 +1,133 @@
+"""A call as it sounds: lead-in, chime and clip, rendered once for all its zones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from antiphon.engine.deck import Deck, Feeder
+from antiphon.engine.protocol import SAMPLE_RATE, Clip
+from antiphon.engine.ramps import Mix
+
+_EDGE_FRAMES = int(0.04 * SAMPLE_RATE)
+_AFTER_CHIME_S = 0.15
+
+
+class Voice:
+    """One call's own timeline, which starts in all its zones on the same frame.
+
+    Without a chime the clip waits for `lead_s`, so that the duck is complete before the first
+    word; a chime sounds at once and the clip follows it.
+    """
+
+    def __init__(self, call: str, clip: Clip, chime: Clip | None, feeder: Feeder) -> None:
+        self.call = call
+        self.lufs = clip.lufs
+        self.started = False
+        self.finished = False
+        self._feeder = feeder
+        self._clip = Deck(clip.path, clip.gain_db)
+        self._chime = Deck(chime.path, chime.gain_db) if chime else None
+        self._silence = 0
+        self._lead = 0
+        self._heard = 0
+        self._rendered_at = -1
+        self._rendered: Mix | None = None
+        self._feed()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can start (or has failed)."""
+        self._feed()
+        return self._clip.ready and (self._chime is None or self._chime.ready)
+
+    @property
+    def error(self) -> str | None:
+        """Why there is nothing to hear; None if there is. Holds once `ready`."""
+        return (self._clip.error or "it can not be read") if self._clip.failed else None
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of chime and clip that went out."""
+        return self._heard / SAMPLE_RATE
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the clip as far as it is known."""
+        return self._clip.duration_s or 0.0
+
+    def begin(self, lead_s: float) -> int:
+        """Start with the next block. Returns after how many frames the first sound comes."""
+        self.started = True
+        self._lead = int(lead_s * SAMPLE_RATE)
+        if self._chime is None or self._chime.failed:
+            self._chime = None
+            self._silence = self._lead
+        return self._silence
+
+    def render(self, frame: int, frames: int) -> Mix | None:
+        """The block that starts at `frame`: float samples in s16 units, or None for silence.
+
+        Zones share the array: never write into it.
+        """
+        if frame != self._rendered_at:
+            self._rendered_at = frame
+            self._rendered = self._render(frames)
+        return self._rendered
+
+    def _render(self, frames: int) -> Mix | None:
+        self._feed()
+        mixed: Mix = np.zeros((frames, 2), np.float32)
+        at = 0
+        while at < frames and not self.finished:
+            at += self._part(mixed[at:])
+        return mixed if at else None
+
+    def _part(self, into: Mix) -> int:
+        """Put the next part of the timeline into `into`; returns how many frames it took."""
+        if self._chime is not None:
+            if count := self._play(self._chime, into):
+                return count
+            heard = int(self._chime.heard_s * SAMPLE_RATE)
+            self._silence = max(int(_AFTER_CHIME_S * SAMPLE_RATE), self._lead - heard)
+            self._chime = None
+        if self._silence:
+            count = min(self._silence, len(into))
+            self._silence -= count
+            return count
+        if count := self._play(self._clip, into):
+            return count
+        if self._clip.ended:
+            self.finished = True
+            return 0
+        return len(into)  # the feeder is late: the clip waits, it loses nothing
+
+    def _play(self, deck: Deck, into: Mix) -> int:
+        before = round(deck.heard_s * SAMPLE_RATE)
+        samples = deck.take(len(into))
+        count = len(samples)
+        if not count:
+            return 0
+        into[:count] = samples
+        if before < _EDGE_FRAMES:
+            into[:count] *= _edge(before + np.arange(count))
+        if deck.ended and deck.available < _EDGE_FRAMES:
+            into[:count] *= _edge(deck.available + np.arange(count)[::-1])
+        self._heard += count
+        return count
+
+    def _feed(self) -> None:
+        for deck in (self._chime, self._clip):
+            if deck is not None and deck.hungry:
+                self._feeder.feed(deck)
+
+    def close(self) -> None:
+        """Release the files."""
+        self._clip.close()
+        if self._chime is not None:
+            self._chime.close()
+
+
+def _edge(distance: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> Mix:
+    """Gains near an edge of a clip, by the distance to it in frames."""
+    line = np.minimum(1.0, (distance + 1) / _EDGE_FRAMES).astype(np.float32)
+    return line[:, None]
