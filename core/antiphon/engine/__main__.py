@@ -1,4 +1,4 @@
-"""The renderer process: `python -m antiphon.engine FD` with a connected socket at FD."""
+"""The renderer process: `python -m antiphon.engine SOCKET` with the path of a Unix socket."""
 
 from __future__ import annotations
 
@@ -84,11 +84,13 @@ def _run(link: _Link) -> None:
 
 
 def main() -> None:
-    """Serve until the other end of the socket is gone: the main process ended, so do we."""
+    """Connect, and serve until the other end is gone: the main process ended, so do we."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process; it tells us
     # Commands and ticks come before decoding: hand the interpreter over quickly.
     sys.setswitchinterval(0.001)
-    _run(_Link(socket.socket(fileno=int(sys.argv[1]))))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(sys.argv[1])
+    _run(_Link(sock))
 
 
 if __name__ == "__main__":

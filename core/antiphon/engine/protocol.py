@@ -182,6 +182,13 @@ class Ready(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat(Report):
+    """Once a second: the renderer is alive. A main process that misses it starts a new one."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrackStarted(Report):
     """The first sample of a track (at `position_s`) goes out."""
 
@@ -271,8 +278,8 @@ _COMMANDS = (
     DropProgramme, Attach, StartCall, StopCall, OpenTap, CloseTap,
 )  # fmt: skip
 _REPORTS = (
-    Ready, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted, CallFinished,
-    Position, Level, Starved,
+    Ready, Heartbeat, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted,
+    CallFinished, Position, Level, Starved,
 )  # fmt: skip
 _BY_NAME: dict[str, type[Command] | type[Report]] = {
     kind.__name__: kind for kind in (*_COMMANDS, *_REPORTS)

@@ -19,6 +19,7 @@ from antiphon.engine.protocol import (
     Command,
     Configure,
     DropProgramme,
+    Heartbeat,
     LoadProgramme,
     OpenTap,
     Pause,
@@ -262,6 +263,7 @@ class Renderer:
 
     def _every_second(self) -> None:
         self._feeder.watch()
+        self._report(Heartbeat(self.frame))
         starving = {id(p): p.take_starved_s() for p in self._programmes.values()}
         for zone, lane in self._lanes.items():
             self._report(lane.level())
