@@ -1,1 +1,1 @@
-"""TODO."""
+"""Announcements: stored clips, spoken texts and chimes."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Schedules: what makes calls by the clock."""

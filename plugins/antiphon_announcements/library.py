@@ -1,0 +1,170 @@
+"""The library of announcements: rows and their files."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from antiphon.errors import Invalid, NotFound, UnsupportedMedia
+from antiphon.events import MediaImported, MediaMeasured
+from antiphon.plugins import MediaRef, Page, PluginContext
+from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.types import Principal
+from antiphon_announcements.clips import WORKER
+from antiphon_announcements.files import discard, move, share
+from antiphon_announcements.models import Announcement
+from antiphon_announcements.uploads import Upload
+from antiphon_announcements.views import (
+    AnnouncementQuery,
+    ChangeAnnouncement,
+    SpeakAnnouncement,
+    StoredAnnouncement,
+    UploadFields,
+)
+
+# By the first word of the container's name; files that users give never name themselves.
+_ENDINGS = {"wav": "wav", "mp3": "mp3", "flac": "flac", "ogg": "ogg", "aac": "aac", "mov": "m4a"}
+
+
+class AnnouncementLibrary:
+    """Creates, finds, changes and deletes announcements. All methods run on the main loop.
+
+    Announcements that the principal does not reach raise NotFound.
+    """
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+
+    async def find(
+        self, principal: Principal, query: AnnouncementQuery
+    ) -> Page[StoredAnnouncement]:
+        """The announcements that match, newest first."""
+        rows = scoped(Announcement, principal).order_by("-created_at", "id")
+        if query.search:
+            rows = rows.filter(search_text__contains=_searchable(query.search))
+        wanted = query.model_dump(include={"category", "folder_id", "enabled"}, exclude_none=True)
+        found, total = await query.fetch(rows.filter(**wanted))
+        return Page(items=tuple(StoredAnnouncement.of(row) for row in found), total=total)
+
+    async def get(self, principal: Principal, announcement_id: UUID) -> Announcement:
+        """One announcement."""
+        row = await scoped(Announcement, principal).get_or_none(id=announcement_id)
+        if row is None:
+            raise NotFound("announcement", announcement_id)
+        return row
+
+    def path(self, row: Announcement) -> Path:
+        """Where an announcement's file lies."""
+        return self._path(row.client_id, row.file)
+
+    async def speak(self, principal: Principal, wanted: SpeakAnnouncement) -> Announcement:
+        """A new announcement from text. Returns when it is spoken."""
+        client_id = await writable_client(principal, wanted.client_id)
+        clip = await self._speak(client_id, wanted.text, wanted.voice)
+        described = wanted.model_dump(exclude={"client_id", "text", "voice"})
+        return await self._create(principal, client_id, described | clip)
+
+    async def upload(self, principal: Principal, upload: Upload) -> Announcement:
+        """A new announcement from a received file. Raises UnsupportedMedia."""
+        wanted = upload.read_fields(UploadFields)
+        client_id = await writable_client(principal, wanted.client_id)
+        found = await self._context.jobs.run(
+            "antiphon_announcements.inspection:inspect", {"path": str(upload.path)}, worker=WORKER
+        )
+        if "problem" in found:
+            raise UnsupportedMedia(upload.filename or "The file", found["problem"])
+        container = found.pop("container").split(",")[0]
+        file = f"{uuid.uuid4()}.{_ENDINGS.get(container, 'audio')}"
+        await asyncio.to_thread(move, upload.path, self._path(client_id, file))
+        described = wanted.model_dump(exclude={"client_id"})
+        described["title"] = wanted.title or upload.title
+        clip = {"file": file, "file_size": upload.size, "content_hash": upload.sha256, **found}
+        return await self._create(principal, client_id, described | clip)
+
+    async def change(
+        self, principal: Principal, announcement_id: UUID, change: ChangeAnnouncement
+    ) -> Announcement:
+        """Change an announcement; one whose text or voice changes is spoken anew first."""
+        row = await self.get(principal, announcement_id)
+        changes = change.model_dump(exclude_unset=True)
+        text, voice = changes.pop("text", None), changes.pop("voice", None)
+        old = self.path(row)
+        row.update_from_dict(changes)
+        if row.valid_from and row.valid_until and row.valid_until <= row.valid_from:
+            raise Invalid.field("valid_until", "it must be later than valid_from")
+        if text or voice:
+            if not row.is_tts:
+                field = "text" if text else "voice"
+                raise Invalid.field(field, "this announcement was not made from a text")
+            row.update_from_dict(
+                await self._speak(row.client_id, text or row.tts_text or "", voice or row.tts_voice)
+            )
+        row.search_text = _searchable(row.title, row.tts_text)
+        await row.save()
+        if old != self.path(row):
+            await asyncio.to_thread(discard, self._context.data_dir, old)
+        return row
+
+    async def delete(self, principal: Principal, announcement_id: UUID) -> None:
+        """Delete an announcement; its row and file are kept."""
+        row = await self.get(principal, announcement_id)
+        row.deleted_at = datetime.now(UTC)
+        await row.save(update_fields=["deleted_at", "updated_at"])
+
+    def _path(self, client_id: UUID, file: str) -> Path:
+        return self._context.media_dir / str(client_id) / file
+
+    async def _speak(self, client_id: UUID, text: str, voice_id: str | None) -> dict[str, Any]:
+        """Speak into a file of an announcement's own; returns the columns that describe it."""
+        voice = await self._context.speech.voice(voice_id)
+        ref = MediaRef(kind="text", value=text, voice=voice.id)
+        media = await self._context.media.resolve(client_id, ref)
+        file = f"{uuid.uuid4()}.wav"
+        path = self._path(client_id, file)
+        size, sha256 = await asyncio.to_thread(share, media.path, path)
+        return {
+            "file": file,
+            "file_size": size,
+            "content_hash": sha256,
+            "duration_s": media.duration_s,
+            "loudness_lufs": media.loudness_lufs,
+            "true_peak_db": media.true_peak_db,
+            "is_tts": True,
+            "tts_text": text,
+            "tts_voice": voice.id,
+            "tts_provider": voice.engine,
+        }
+
+    async def _create(
+        self, principal: Principal, client_id: UUID, columns: dict[str, Any]
+    ) -> Announcement:
+        columns["search_text"] = _searchable(columns["title"], columns.get("tts_text"))
+        try:
+            row = await Announcement.create(
+                client_id=client_id, created_by_id=principal.user_id, **columns
+            )
+        except BaseException:
+            self._path(client_id, columns["file"]).unlink(missing_ok=True)
+            raise
+        about: dict[str, Any] = {
+            "client_id": client_id,
+            "media_id": row.id,
+            "kind": "announcement",
+        }
+        self._context.bus.publish(MediaImported(title=row.title, **about))
+        if row.loudness_lufs is not None and row.true_peak_db is not None:
+            self._context.bus.publish(
+                MediaMeasured(
+                    loudness_lufs=row.loudness_lufs, true_peak_db=row.true_peak_db, **about
+                )
+            )
+        return row
+
+
+def _searchable(*texts: str | None) -> str:
+    return unicodedata.normalize("NFKC", " ".join(filter(None, texts))).casefold()

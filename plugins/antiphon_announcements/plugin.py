@@ -1,0 +1,67 @@
+"""The plugin `announcements`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
+
+from pydantic import BaseModel
+
+from antiphon.plugins import MediaSource, PluginContext, Route, hookimpl
+from antiphon_announcements.clips import ClipStore
+from antiphon_announcements.files import sweep
+from antiphon_announcements.routes import announcement_routes
+from antiphon_announcements.settings import AnnouncementsSettings
+from antiphon_announcements.sources import AnnouncementSource, ChimeSource, TextSource
+
+_MEGABYTE = 1_000_000
+
+
+@hookimpl
+def antiphon_settings() -> type[BaseModel]:
+    """See the hook."""
+    return AnnouncementsSettings
+
+
+@hookimpl
+def antiphon_models() -> Sequence[str]:
+    """The table of announcements."""
+    return ["antiphon_announcements.models"]
+
+
+@hookimpl
+def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
+    """Stored announcements, texts and chimes."""
+    settings = _settings(context)
+    clips = ClipStore(context.jobs)
+    return [
+        AnnouncementSource(context.media_dir),
+        TextSource(
+            context.speech, clips, context.data_dir / "spoken", settings.spoken_cache_mb * _MEGABYTE
+        ),
+        ChimeSource(context.jobs, clips, context.data_dir / "chimes", settings.chime),
+    ]
+
+
+@hookimpl
+def antiphon_routes(context: PluginContext) -> Sequence[Route]:
+    """The operations on announcements."""
+    return announcement_routes(context, _settings(context).max_upload_mb * _MEGABYTE)
+
+
+@hookimpl
+def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
+    """Removes what earlier runs left behind, once."""
+    return [_tidy(context)]
+
+
+@asynccontextmanager
+async def _tidy(context: PluginContext) -> AsyncIterator[None]:
+    await asyncio.to_thread(sweep, context.data_dir, "incoming/*", "spoken/*/*.part", "*/*.part")
+    yield
+
+
+def _settings(context: PluginContext) -> AnnouncementsSettings:
+    return cast(AnnouncementsSettings, context.settings)
