@@ -1,0 +1,83 @@
+"""Fills an empty server: a floor, three zones, music in folders, and something playing in each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from antiphon.errors import AntiphonError
+from antiphon.local import LocalServer
+
+_log = logging.getLogger(__name__)
+
+ZONES = ("Lobby", "Restaurant", "Gym")
+"""The zones, and the folders of the music that each of them plays."""
+
+_RENDER_TIMEOUT_S = 120
+
+
+async def furnish(api: LocalServer) -> None:
+    """Make the demo building, unless there is a zone already.
+
+    Goes through the API alone, as any user would. Where it was interrupted it goes on: what is
+    there is used, what is missing is made. A failure is logged; the server runs without a demo.
+    """
+    try:
+        existing = {zone["name"]: zone for zone in await _all(api, "zones")}
+        if existing.keys() - set(ZONES):
+            return  # somebody's own building
+        missing = [name for name in ZONES if name not in existing]
+        folders = {folder["name"]: folder["id"] for folder in await _all(api, "folders")}
+        if not missing and folders.keys() >= set(ZONES):
+            return
+        _log.info("Making the demo building: %s", ", ".join(ZONES))
+        for name in missing:
+            existing[name] = await api.post("zones", {"name": name})
+        await _fill(api, folders)
+        for name in ZONES:
+            playing = await api.get(f"zones/{existing[name]['id']}/playback")
+            if playing["track"] is None:
+                await _play(api, existing[name]["id"], folders[name])
+        _log.info("The demo building plays in %s", ", ".join(ZONES))
+    except AntiphonError as error:
+        _log.warning("The demo building is not complete: %s", error)
+
+
+async def _fill(api: LocalServer, folders: dict[str, str]) -> None:
+    """Render the music and upload it, each piece into the folder of its mood."""
+    with TemporaryDirectory(prefix="antiphon-demo-") as scratch:
+        await _render(Path(scratch))
+        for name in ZONES:
+            if name not in folders:
+                folder = await api.post("folders", {"name": name})
+                folders[name] = folder["id"]
+            for file in sorted((Path(scratch) / name).iterdir()):
+                await api.upload("music", file, folder_id=folders[name])
+
+
+async def _play(api: LocalServer, zone_id: str, folder_id: str) -> None:
+    await api.post(
+        f"zones/{zone_id}/playback/play", {"folder_ids": [folder_id], "crossfade_s": 3.0}
+    )
+
+
+async def _render(directory: Path) -> None:
+    """Synthesise in a process of its own, so that the server's main loop never waits."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "antiphon.demo.music", str(directory)
+    )
+    try:
+        async with asyncio.timeout(_RENDER_TIMEOUT_S):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _all(api: LocalServer, path: str) -> list[Any]:
+    return list((await api.get(path, limit="200"))["items"])
