@@ -25,13 +25,12 @@ def pitch(note: float) -> float:
 
 
 def _time(seconds: float) -> Sound:
-    steps = np.arange(round(seconds * RATE), dtype=np.float32)
-    seconds_each: Sound = (steps / np.float32(RATE)).astype(np.float32, copy=False)
-    return seconds_each
+    return np.arange(round(seconds * RATE), dtype=np.float32) / np.float32(RATE)
 
 
 def _wave(frequency: float, seconds: float) -> Sound:
-    return np.sin(2.0 * np.pi * frequency * _time(seconds)).astype(np.float32)
+    wave: Sound = np.sin(2.0 * np.pi * frequency * _time(seconds)).astype(np.float32)
+    return wave
 
 
 def _fade(sound: Sound, attack_s: float, release_s: float) -> Sound:
