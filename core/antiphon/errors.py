@@ -207,3 +207,16 @@ class Misconfigured(AntiphonError):
         self.mistakes = list(mistakes)
         listed = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
         super().__init__(f"The settings are wrong:\n{listed}")
+
+
+# --- Bugs and accidents of jobs -------------------------------------------------------------------
+
+
+class JobFailed(AntiphonError):
+    """A job raised what it should not have raised, or its worker died: in both cases, our bug."""
+
+    code = "job_failed"
+    title = "The job failed"
+
+    def __init__(self, job: str, reason: str) -> None:
+        super().__init__(f"The job {job} failed: {reason}.")
