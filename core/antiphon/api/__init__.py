@@ -1,1 +1,15 @@
-"""TODO."""
+"""The API: REST, WebSocket and the pages, over one HTTP port."""
+
+from antiphon.api.parts import ApiParts, HealthCheck, Live, LiveFormat, PartHealth, PluginView
+from antiphon.api.server import Server, serve
+
+__all__ = [
+    "ApiParts",
+    "HealthCheck",
+    "Live",
+    "LiveFormat",
+    "PartHealth",
+    "PluginView",
+    "Server",
+    "serve",
+]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from antiphon.building.service import Building
 from antiphon.events import EventBus
+from antiphon.jobs.runner import JobRunner
 from antiphon.plugins.devices import Devices
 from antiphon.plugins.routes import Route
 from antiphon.plugins.speech import SpeechRegistry
@@ -67,6 +68,7 @@ class ApiParts:
     devices: Devices
     speech: SpeechRegistry
     live: Live
+    jobs: JobRunner
     plugins: Callable[[], Sequence[PluginView]] = tuple
     routes: Sequence[Route] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)

@@ -42,6 +42,13 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     return query
 
 
+def sees_client(principal: Principal, client_id: UUID | None) -> bool:
+    """Whether what belongs to `client_id` may be told to `principal`; None is the server's own."""
+    if principal.role in _EVERY_TENANT and principal.client_id is None:
+        return True
+    return client_id is not None and client_id == principal.client_id
+
+
 def _of_tenant(query: QuerySet[M_], model: type[Model], principal: Principal) -> QuerySet[M_]:
     if principal.client_id is None:
         return query.filter(id__in=[])

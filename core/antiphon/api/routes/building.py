@@ -1,0 +1,147 @@
+"""Floors and zones."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from antiphon.api.parts import ApiParts
+from antiphon.building.models import Floor, Zone
+from antiphon.building.views import (
+    FloorCreate,
+    FloorUpdate,
+    FloorView,
+    ZoneCreate,
+    ZoneUpdate,
+    ZoneView,
+)
+from antiphon.errors import Conflict, NotFound
+from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.routes import Managers, Request, Route
+from antiphon.plugins.zones import PlaybackView
+from antiphon.types import Principal
+
+
+class FloorQuery(ListQuery):
+    """Which floors."""
+
+    search: str | None = Field(default=None, max_length=200, description="A part of the name.")
+
+
+class ZoneQuery(FloorQuery):
+    """Which zones."""
+
+    floor_id: UUID | None = Field(default=None, description="Those on this floor alone.")
+
+
+def building_routes(parts: ApiParts) -> list[Route]:
+    """The routes under `floors` and `zones`."""
+    return [*_floor_routes(parts), *_zone_routes(parts)]
+
+
+def _floor_routes(parts: ApiParts) -> list[Route]:
+    building = parts.building
+
+    async def index(request: Request[None, FloorQuery]) -> Page[FloorView]:
+        rows = building.floors(request.principal)
+        if request.query.search:
+            rows = rows.filter(name__icontains=request.query.search)
+        floors, total = await request.query.fetch(rows)
+        return Page[FloorView](items=tuple(map(_floor, floors)), total=total)
+
+    async def create(request: Request[FloorCreate, None]) -> FloorView:
+        return _floor(await building.create_floor(request.principal, request.body))
+
+    async def show(request: Request[None, None]) -> FloorView:
+        return _floor(await building.floor(request.principal, request.path["floor_id"]))
+
+    async def update(request: Request[FloorUpdate, None]) -> FloorView:
+        floor_id = request.path["floor_id"]
+        return _floor(await building.update_floor(request.principal, floor_id, request.body))
+
+    async def delete(request: Request[None, None]) -> None:
+        await building.delete_floor(request.principal, request.path["floor_id"])
+
+    one: dict[str, Any] = {"path": "floors/{floor_id}", "tag": "floors"}
+    every: dict[str, Any] = {"path": "floors", "tag": "floors"}
+    return [
+        Route(method="GET", handler=index, summary="List floors", query=FloorQuery,
+              response=Page[FloorView], **every),
+        Route(method="POST", handler=create, summary="Add a floor", roles=Managers,
+              body=FloorCreate, response=FloorView, status=201, errors=(Conflict,),
+              example={"name": "Ground floor"}, **every),
+        Route(method="GET", handler=show, summary="See a floor", response=FloorView, **one),
+        Route(method="PATCH", handler=update, summary="Change a floor", roles=Managers,
+              body=FloorUpdate, response=FloorView, errors=(Conflict,),
+              example={"name": "First floor"}, **one),
+        Route(method="DELETE", handler=delete, summary="Remove an empty floor", roles=Managers,
+              status=204, errors=(Conflict,), **one),
+    ]  # fmt: skip
+
+
+def _zone_routes(parts: ApiParts) -> list[Route]:
+    building = parts.building
+
+    async def playback(principal: Principal, zone: Zone) -> ZoneView:
+        try:
+            return _zone(zone, await parts.zones.view(principal, zone.id))
+        except NotFound:
+            # Not taken up by the zone controller yet, or switched off.
+            return _zone(zone, None)
+
+    async def index(request: Request[None, ZoneQuery]) -> Page[ZoneView]:
+        rows = building.zones(request.principal)
+        if request.query.search:
+            rows = rows.filter(name__icontains=request.query.search)
+        if request.query.floor_id:
+            rows = rows.filter(floor_id=request.query.floor_id)
+        zones, total = await request.query.fetch(rows)
+        views = {view.zone_id: view for view in await parts.zones.views(request.principal)}
+        items = tuple(_zone(zone, views.get(zone.id)) for zone in zones)
+        return Page[ZoneView](items=items, total=total)
+
+    async def create(request: Request[ZoneCreate, None]) -> ZoneView:
+        zone = await building.create_zone(request.principal, request.body)
+        return await playback(request.principal, zone)
+
+    async def show(request: Request[None, None]) -> ZoneView:
+        zone = await building.zone(request.principal, request.path["zone_id"])
+        return await playback(request.principal, zone)
+
+    async def update(request: Request[ZoneUpdate, None]) -> ZoneView:
+        zone_id = request.path["zone_id"]
+        zone = await building.update_zone(request.principal, zone_id, request.body)
+        return await playback(request.principal, zone)
+
+    async def delete(request: Request[None, None]) -> None:
+        await building.delete_zone(request.principal, request.path["zone_id"])
+
+    one: dict[str, Any] = {"path": "zones/{zone_id}", "tag": "zones"}
+    every: dict[str, Any] = {"path": "zones", "tag": "zones"}
+    return [
+        Route(method="GET", handler=index, summary="List zones and what they play",
+              query=ZoneQuery, response=Page[ZoneView], **every),
+        Route(method="POST", handler=create, summary="Add a zone", roles=Managers,
+              body=ZoneCreate, response=ZoneView, status=201, errors=(Conflict,),
+              example={"name": "Shop", "default_volume": 60}, **every),
+        Route(method="GET", handler=show, summary="See a zone and what it plays",
+              response=ZoneView, **one),
+        Route(method="PATCH", handler=update, summary="Change a zone", roles=Managers,
+              body=ZoneUpdate, response=ZoneView, errors=(Conflict,),
+              example={"quiet_from": "22:00:00", "quiet_until": "07:00:00"}, **one),
+        Route(method="DELETE", handler=delete, summary="Remove a zone", roles=Managers,
+              status=204, **one),
+    ]  # fmt: skip
+
+
+def _floor(floor: Floor) -> FloorView:
+    return FloorView.model_validate({name: getattr(floor, name) for name in FloorView.model_fields})
+
+
+def _zone(zone: Zone, playback: PlaybackView | None) -> ZoneView:
+    names = ZoneView.model_fields.keys() - {"playback"}
+    return ZoneView.model_validate(
+        {**{name: getattr(zone, name) for name in names}, "playback": playback}
+    )

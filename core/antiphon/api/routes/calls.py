@@ -1,0 +1,130 @@
+"""Calls, and their receipts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from antiphon.api.parts import ApiParts
+from antiphon.errors import Unavailable
+from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
+from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.routes import Request, Route
+from antiphon.plugins.zones import CallRequest, CallView
+from antiphon.tenancy.scope import scoped
+from antiphon.types import Frozen
+
+
+class CallQuery(ListQuery):
+    """Which calls."""
+
+    zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
+
+
+class PlayEventQuery(CallQuery):
+    """Which play events."""
+
+    call_id: UUID | None = None
+    status: PlayEventStatus | None = None
+    since: AwareDatetime | None = Field(default=None, description="Made at this time or later.")
+    until: AwareDatetime | None = Field(default=None, description="Made before this time.")
+
+
+class PlayEventView(Frozen):
+    """The receipt of a call in one zone."""
+
+    id: UUID
+    client_id: UUID
+    zone_id: UUID
+    call_id: UUID
+    announcement_id: UUID | None
+    title: str
+    event_type: PlayEventType
+    status: PlayEventStatus
+    outcome: str = Field(description="The last state of the call in the zone.")
+    delivered_at: datetime | None
+    completed_at: datetime | None
+    seconds_heard: float
+    error_message: str | None
+    created_at: datetime
+
+
+def call_routes(parts: ApiParts) -> list[Route]:
+    """The routes under `calls` and `play-events`."""
+    zones = parts.zones
+
+    async def create(request: Request[CallRequest, None]) -> CallView:
+        return await zones.call(request.principal, request.body)
+
+    async def index(request: Request[None, CallQuery]) -> Page[CallView]:
+        calls = list(await zones.calls(request.principal))
+        if (wanted := request.query.zone_id) is not None:
+            calls = [call for call in calls if any(z.zone_id == wanted for z in call.zones)]
+        return Page[CallView].of(calls, request.query)
+
+    async def show(request: Request[None, None]) -> CallView:
+        return await zones.get_call(request.principal, request.path["call_id"])
+
+    async def revoke(request: Request[None, None]) -> CallView:
+        return await zones.revoke(request.principal, request.path["call_id"])
+
+    one: dict[str, Any] = {"path": "calls/{call_id}", "tag": "calls", "response": CallView}
+    return [
+        Route(
+            method="POST",
+            path="calls",
+            handler=create,
+            summary="Play an announcement",
+            description="Answers as soon as the call is accepted; its states follow as events.",
+            tag="calls",
+            body=CallRequest,
+            response=CallView,
+            status=202,
+            errors=(Unavailable,),
+            example={"text": "The shop closes in ten minutes.", "all": True, "chime": True},
+        ),
+        Route(
+            method="GET",
+            path="calls",
+            handler=index,
+            summary="List calls, newest first",
+            tag="calls",
+            query=CallQuery,
+            response=Page[CallView],
+        ),
+        Route(method="GET", handler=show, summary="See a call", **one),
+        Route(method="DELETE", handler=revoke, summary="Take a call back", **one),
+        Route(
+            method="GET",
+            path="play-events",
+            handler=_play_events,
+            summary="List the receipts of calls, newest first",
+            tag="calls",
+            query=PlayEventQuery,
+            response=Page[PlayEventView],
+        ),
+    ]
+
+
+async def _play_events(request: Request[None, PlayEventQuery]) -> Page[PlayEventView]:
+    query = request.query
+    rows = scoped(PlayEvent, request.principal).order_by("-created_at", "id")
+    wanted = {
+        "zone_id": query.zone_id,
+        "call_id": query.call_id,
+        "status": query.status,
+        "created_at__gte": query.since,
+        "created_at__lt": query.until,
+    }
+    rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+    found, total = await query.fetch(rows)
+    return Page[PlayEventView](items=tuple(map(_view, found)), total=total)
+
+
+def _view(row: PlayEvent) -> PlayEventView:
+    return PlayEventView.model_validate(
+        {name: getattr(row, name) for name in PlayEventView.model_fields}
+    )

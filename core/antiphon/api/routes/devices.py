@@ -1,0 +1,88 @@
+"""Loudspeakers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from antiphon.api.parts import ApiParts
+from antiphon.api.routes.playback import Volume
+from antiphon.errors import Unavailable
+from antiphon.plugins.devices import DeviceUpdate, DeviceView
+from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.routes import Managers, Request, Route
+
+
+class DeviceQuery(ListQuery):
+    """Which loudspeakers."""
+
+    zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
+    is_online: bool | None = None
+    assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
+
+
+def device_routes(parts: ApiParts) -> list[Route]:
+    """The routes under `devices`."""
+    devices = parts.devices
+
+    async def index(request: Request[None, DeviceQuery]) -> Page[DeviceView]:
+        query = request.query
+        found = [
+            view
+            for view in await devices.views(request.principal)
+            if query.zone_id in (None, view.zone_id)
+            and query.is_online in (None, view.is_online)
+            and query.assigned in (None, view.zone_id is not None)
+        ]
+        return Page[DeviceView].of(found, query)
+
+    async def show(request: Request[None, None]) -> DeviceView:
+        return await devices.view(request.principal, request.path["device_id"])
+
+    async def update(request: Request[DeviceUpdate, None]) -> DeviceView:
+        return await devices.update(request.principal, request.path["device_id"], request.body)
+
+    async def volume(request: Request[Volume, None]) -> DeviceView:
+        device_id = request.path["device_id"]
+        return await devices.set_volume(request.principal, device_id, request.body.volume)
+
+    one: dict[str, Any] = {
+        "path": "devices/{device_id}",
+        "tag": "devices",
+        "response": DeviceView,
+    }
+    return [
+        Route(
+            method="GET",
+            path="devices",
+            handler=index,
+            summary="List loudspeakers",
+            tag="devices",
+            query=DeviceQuery,
+            response=Page[DeviceView],
+        ),
+        Route(method="GET", handler=show, summary="See a loudspeaker", **one),
+        Route(
+            method="PATCH",
+            handler=update,
+            summary="Rename a loudspeaker, or put it into a zone",
+            roles=Managers,
+            body=DeviceUpdate,
+            errors=(Unavailable,),
+            example={"name": "Above the till", "zone_id": str(UUID(int=1))},
+            **one,
+        ),
+        Route(
+            method="POST",
+            path="devices/{device_id}/volume",
+            handler=volume,
+            summary="Set a loudspeaker's own volume",
+            tag="devices",
+            body=Volume,
+            response=DeviceView,
+            errors=(Unavailable,),
+            example={"volume": 80},
+        ),
+    ]

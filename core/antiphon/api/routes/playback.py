@@ -1,0 +1,114 @@
+"""What zones play: see it, command it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from pydantic import Field
+
+from antiphon.api.parts import ApiParts
+from antiphon.errors import AntiphonError, Conflict, Unavailable
+from antiphon.plugins.routes import Request, Route
+from antiphon.plugins.zones import ApiModel, Percent, PlaybackView, PlayRequest
+from antiphon.types import Principal
+
+
+class Seek(ApiModel):
+    """Where to go in the track."""
+
+    position_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Volume(ApiModel):
+    """A volume."""
+
+    volume: Percent
+
+
+def playback_routes(parts: ApiParts) -> list[Route]:
+    """The routes under `zones/{zone_id}/playback`. Every command answers with the new state."""
+    zones = parts.zones
+
+    async def show(request: Request[None, None]) -> PlaybackView:
+        return await zones.view(request.principal, request.path["zone_id"])
+
+    async def play(request: Request[PlayRequest, None]) -> PlaybackView:
+        return await zones.play(request.principal, request.path["zone_id"], request.body)
+
+    async def seek(request: Request[Seek, None]) -> PlaybackView:
+        position_s = request.body.position_s
+        return await zones.seek(request.principal, request.path["zone_id"], position_s)
+
+    async def volume(request: Request[Volume, None]) -> PlaybackView:
+        percent = request.body.volume
+        return await zones.set_volume(request.principal, request.path["zone_id"], percent)
+
+    some_id = str(UUID(int=1))
+    refused: tuple[type[AntiphonError], ...] = (Conflict, Unavailable)
+    return [
+        Route(
+            method="GET",
+            path="zones/{zone_id}/playback",
+            handler=show,
+            summary="See what a zone plays",
+            tag="playback",
+            response=PlaybackView,
+        ),
+        Route(
+            method="POST",
+            path="zones/{zone_id}/playback/play",
+            handler=play,
+            summary="Start music",
+            description="Without music or folders, the zone's own queue goes on.",
+            tag="playback",
+            body=PlayRequest,
+            response=PlaybackView,
+            errors=refused,
+            example={"folder_ids": [some_id], "shuffle": True},
+        ),
+        _plain("pause", "Hold the music", zones.pause),
+        _plain("resume", "Go on with the music", zones.resume),
+        _plain("stop", "End the music", zones.stop),
+        _plain("next", "Go to the next track", zones.next),
+        _plain("previous", "Go to the start of the track, or to the one before", zones.previous),
+        Route(
+            method="POST",
+            path="zones/{zone_id}/playback/seek",
+            handler=seek,
+            summary="Go to a position in the track",
+            tag="playback",
+            body=Seek,
+            response=PlaybackView,
+            errors=refused,
+            example={"position_s": 42.5},
+        ),
+        Route(
+            method="POST",
+            path="zones/{zone_id}/playback/volume",
+            handler=volume,
+            summary="Set a zone's volume",
+            tag="playback",
+            body=Volume,
+            response=PlaybackView,
+            errors=refused,
+            example={"volume": 60},
+        ),
+    ]
+
+
+def _plain(
+    word: str, summary: str, command: Callable[[Principal, UUID], Awaitable[PlaybackView]]
+) -> Route:
+    async def handler(request: Request[None, None]) -> PlaybackView:
+        return await command(request.principal, request.path["zone_id"])
+
+    return Route(
+        method="POST",
+        path=f"zones/{{zone_id}}/playback/{word}",
+        handler=handler,
+        summary=summary,
+        tag="playback",
+        response=PlaybackView,
+        errors=(Conflict, Unavailable),
+    )

@@ -1,0 +1,148 @@
+"""Puts the API together and opens it to the network."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from antiphon import __version__
+from antiphon.api.authentication import Authenticator
+from antiphon.api.dispatch import mount
+from antiphon.api.endless import EndlessAnswers
+from antiphon.api.limits import LoginLimiter
+from antiphon.api.openapi import openapi
+from antiphon.api.pages import add_pages
+from antiphon.api.parts import ApiParts
+from antiphon.api.problems import PREPARED, problems
+from antiphon.api.routes.auth import auth_routes
+from antiphon.api.routes.building import building_routes
+from antiphon.api.routes.calls import call_routes
+from antiphon.api.routes.devices import device_routes
+from antiphon.api.routes.events import event_routes
+from antiphon.api.routes.listen import listen_routes
+from antiphon.api.routes.playback import playback_routes
+from antiphon.api.routes.system import system_routes
+from antiphon.errors import Misconfigured
+from antiphon.plugins.routes import Route
+from antiphon.settings.models import HttpSettings
+from antiphon.tenancy.tokens import Tokens
+
+_log = logging.getLogger(__name__)
+
+_SHUTDOWN_S = 2.0
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An open API. `port` differs from the setting where that was taken, or 0."""
+
+    url: str
+    host: str
+    port: int
+
+
+@asynccontextmanager
+async def serve(parts: ApiParts) -> AsyncIterator[Server]:
+    """Open the API for as long as this lasts. The database must be open already.
+
+    Raises Misconfigured where the host's address is not one of this machine.
+    """
+    endless = EndlessAnswers()
+    app = _application(parts, endless)
+    runner = web.AppRunner(
+        app, access_log_class=_AccessLog, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
+    )
+    await runner.setup()
+    try:
+        yield await _listen(runner, parts.http)
+    finally:
+        endless.end()
+        await runner.cleanup()
+
+
+def core_routes(
+    parts: ApiParts, authenticator: Authenticator, endless: EndlessAnswers
+) -> list[Route]:
+    """Every operation that the core brings."""
+    return [
+        *auth_routes(authenticator.tokens, LoginLimiter()),
+        *building_routes(parts),
+        *playback_routes(parts),
+        *listen_routes(parts, endless),
+        *call_routes(parts),
+        *device_routes(parts),
+        *system_routes(parts),
+        *event_routes(parts, authenticator, endless),
+    ]
+
+
+def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
+    max_upload = parts.http.max_upload_mb << 20
+    app = web.Application(middlewares=[problems], client_max_size=max_upload)
+    authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
+    routes = [*core_routes(parts, authenticator, endless), *parts.routes]
+    mount(app, routes, authenticator, max_upload)
+    add_pages(app, openapi(routes, __version__))
+    app.on_response_prepare.append(_finish_headers)
+    return app
+
+
+async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
+    request[PREPARED] = True
+    response.headers["Server"] = "Antiphon"
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+async def _listen(runner: web.AppRunner, http: HttpSettings) -> Server:
+    try:
+        await web.TCPSite(runner, http.host, http.port).start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or http.port == 0:
+            raise _unusable(http, error) from error
+        await web.TCPSite(runner, http.host, 0).start()
+        _log.warning(
+            "Port %d is taken by another program; the API is on port %d instead",
+            http.port,
+            runner.addresses[0][1],
+        )
+    host, port = runner.addresses[0][:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  a comparison
+    shown = f"[{reachable}]" if ":" in reachable else reachable
+    return Server(url=f"http://{shown}:{port}", host=host, port=port)
+
+
+def _unusable(http: HttpSettings, error: OSError) -> Misconfigured:
+    reason = error.strerror or str(error)
+    return Misconfigured(
+        [f"http.host, http.port: can not listen on {http.host}:{http.port}: {reason}"]
+    )
+
+
+class _AccessLog(AbstractAccessLogger):
+    """A line per request, without its query: tokens may be in there."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        self.logger.info(
+            "%s %s %s %d %.0f ms",
+            request.remote,
+            request.method,
+            request.path,
+            response.status,
+            time * 1000,
+        )
