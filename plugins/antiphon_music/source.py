@@ -1,0 +1,80 @@
+"""What lets zones play tracks, folders and the whole library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from antiphon.errors import Invalid, NotFound
+from antiphon.plugins import Media, MediaRef, MediaSource
+from antiphon.types import Band
+from antiphon_music.folders import descendants, parents_of
+from antiphon_music.models import MusicFile
+
+MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
+
+
+class MusicSource(MediaSource):
+    """`music` and `folder` by id, `library` with any value: all music that the client has."""
+
+    def __init__(self, media_dir: Path) -> None:
+        self._media_dir = media_dir
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """See `MediaSource.kinds`."""
+        return frozenset({MUSIC, FOLDER, LIBRARY})
+
+    async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
+        """One track. Raises Invalid for a folder or library: expand those first."""
+        if ref.kind != MUSIC:
+            raise Invalid.field("kind", f"a {ref.kind} is no single track")
+        key = _key(ref)
+        music = await MusicFile.get_or_none(id=key, client_id=client_id, deleted_at=None)
+        if music is None:
+            raise NotFound("track", key)
+        path = self._media_dir / music.file
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFound("audio file of the track", f"{music.title!r} ({key})")
+        return Media(
+            ref=ref,
+            path=path,
+            title=music.title,
+            artist=music.artist or None,
+            album=music.album or None,
+            duration_s=music.duration_s,
+            loudness_lufs=music.loudness_lufs,
+            true_peak_db=music.true_peak_db,
+            band=Band.MUSIC,
+        )
+
+    async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
+        """The tracks: a folder's own in their order, then those of its sub-folders by name."""
+        if ref.kind == MUSIC:
+            return [ref]
+        parents = await parents_of(client_id)
+        if ref.kind == FOLDER:
+            key = _key(ref)
+            if key not in parents:
+                raise NotFound("folder", key)
+            return await _tracks(client_id, descendants(parents, [key]))
+        roots = [key for key, parent in parents.items() if parent is None]
+        return await _tracks(client_id, [None, *descendants(parents, roots)])
+
+
+async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[MediaRef]:
+    place = {key: index for index, key in enumerate(folders)}
+    query = MusicFile.filter(client_id=client_id, deleted_at=None).order_by("order", "title", "id")
+    rows = await query.only("id", "folder_id", "order", "title")
+    inside = [music for music in rows if music.folder_id in place]
+    inside.sort(key=lambda music: place[music.folder_id])
+    return [MediaRef(kind=MUSIC, value=str(music.id)) for music in inside]
+
+
+def _key(ref: MediaRef) -> UUID:
+    try:
+        return UUID(ref.value)
+    except ValueError:
+        raise NotFound(ref.kind, repr(ref.value[:80])) from None
