@@ -1,0 +1,49 @@
+"""The plugin `scheduling`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import cast
+
+from pydantic import BaseModel
+
+from antiphon.plugins import PluginContext, Route, hookimpl
+from antiphon_scheduling.clock import SystemClock
+from antiphon_scheduling.routes import schedule_routes
+from antiphon_scheduling.scheduler import Scheduler
+from antiphon_scheduling.service import Schedules
+from antiphon_scheduling.settings import SchedulingSettings
+
+
+@hookimpl
+def antiphon_settings() -> type[BaseModel]:
+    """See the hook."""
+    return SchedulingSettings
+
+
+@hookimpl
+def antiphon_models() -> Sequence[str]:
+    """The table of schedules."""
+    return ["antiphon_scheduling.models"]
+
+
+@hookimpl
+def antiphon_routes(context: PluginContext) -> Sequence[Route]:
+    """The operations on schedules."""
+    return schedule_routes(Schedules(context, SystemClock()))
+
+
+@hookimpl
+def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
+    """What makes the calls."""
+    return [_scheduler(context)]
+
+
+@asynccontextmanager
+async def _scheduler(context: PluginContext) -> AsyncIterator[None]:
+    settings = cast(SchedulingSettings, context.settings)
+    grace = timedelta(seconds=settings.misfire_grace_s)
+    async with Scheduler(context, SystemClock(), grace):
+        yield

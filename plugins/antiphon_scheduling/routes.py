@@ -1,0 +1,107 @@
+"""The operations on schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from antiphon.errors import Invalid
+from antiphon.plugins import Managers, Page, Request, Route
+from antiphon_scheduling.service import Schedules
+from antiphon_scheduling.views import ChangeSchedule, NewSchedule, ScheduleQuery, ScheduleView
+
+_TAG = "schedules"
+_ONE = "schedules/{schedule_id}"
+_ID = "schedule_id"
+
+
+def schedule_routes(schedules: Schedules) -> Sequence[Route]:
+    """The routes of the plugin."""
+
+    async def find(request: Request[Any, Any]) -> Page[ScheduleView]:
+        return await schedules.find(request.principal, request.query)
+
+    async def create(request: Request[Any, Any]) -> ScheduleView:
+        return await schedules.create(request.principal, request.body)
+
+    async def get(request: Request[Any, Any]) -> ScheduleView:
+        return await schedules.get(request.principal, request.path[_ID])
+
+    async def change(request: Request[Any, Any]) -> ScheduleView:
+        return await schedules.change(request.principal, request.path[_ID], request.body)
+
+    async def toggle(request: Request[Any, Any]) -> ScheduleView:
+        return await schedules.toggle(request.principal, request.path[_ID])
+
+    async def delete(request: Request[Any, Any]) -> None:
+        await schedules.delete(request.principal, request.path[_ID])
+
+    return [
+        Route(
+            method="GET",
+            path="schedules",
+            handler=find,
+            summary="List schedules",
+            tag=_TAG,
+            query=ScheduleQuery,
+            response=Page[ScheduleView],
+        ),
+        Route(
+            method="POST",
+            path="schedules",
+            handler=create,
+            summary="Play announcements by the clock",
+            tag=_TAG,
+            roles=Managers,
+            body=NewSchedule,
+            response=ScheduleView,
+            status=201,
+            errors=(Invalid,),
+            example={
+                "name": "Opening hours",
+                "config": {
+                    "kind": "cron",
+                    "expression": "0 9 * * mon-sat",
+                    "announcements": ["6f1f3b8e-5d5c-4a57-9a4b-2f2f9f0f2f11"],
+                },
+                "all": True,
+            },
+        ),
+        Route(
+            method="GET",
+            path=_ONE,
+            handler=get,
+            summary="Read a schedule",
+            tag=_TAG,
+            response=ScheduleView,
+        ),
+        Route(
+            method="PATCH",
+            path=_ONE,
+            handler=change,
+            summary="Change a schedule",
+            tag=_TAG,
+            roles=Managers,
+            body=ChangeSchedule,
+            response=ScheduleView,
+            errors=(Invalid,),
+        ),
+        Route(
+            method="DELETE",
+            path=_ONE,
+            handler=delete,
+            summary="Delete a schedule",
+            tag=_TAG,
+            roles=Managers,
+            status=204,
+        ),
+        Route(
+            method="POST",
+            path=f"{_ONE}/toggle",
+            handler=toggle,
+            summary="Switch a schedule on or off",
+            tag=_TAG,
+            roles=Managers,
+            response=ScheduleView,
+        ),
+    ]

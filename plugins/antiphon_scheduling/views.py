@@ -1,0 +1,104 @@
+"""What the API takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from antiphon.plugins import ApiModel, Line, ListQuery, left_out
+from antiphon.types import Band, Frozen
+from antiphon_scheduling.models import Schedule
+from antiphon_scheduling.planner import Plan
+from antiphon_scheduling.recurrence import Recurrence
+
+
+class ScheduleView(Frozen):
+    """A schedule. `next_at` is when it fires next; none while it is off."""
+
+    id: UUID
+    client_id: UUID
+    name: str
+    config: Recurrence
+    zones: tuple[UUID, ...]
+    all: bool
+    band: Band | None
+    chime: bool | None
+    enabled: bool
+    timezone: str
+    next_at: datetime | None
+    last_executed_at: datetime | None
+    fired_count: int
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Schedule, plan: Plan, now: datetime) -> Self:
+        """The view of a row and its plan."""
+        return cls(
+            id=row.id,
+            client_id=row.client_id,
+            name=row.name,
+            config=plan.recurrence,
+            zones=tuple(map(UUID, row.zones)),
+            all=not row.zones,
+            band=row.band,
+            chime=row.chime,
+            enabled=row.enabled,
+            timezone=plan.timezone,
+            next_at=plan.following(now) if row.enabled else None,
+            last_executed_at=row.last_executed_at,
+            fired_count=row.fired_count,
+            created_by=row.created_by_id,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+class NewSchedule(ApiModel):
+    """A new schedule for some zones or for all; `config` says when and which announcements."""
+
+    name: Line
+    config: Recurrence
+    zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    all: bool = False
+    band: Band | None = None
+    chime: bool | None = None
+    enabled: bool = True
+    client_id: UUID | None = Field(default=None, description="For admin and staff: whose it is.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if (self.zones is None) == (not self.all):
+            raise ValueError("give either zones, or all: true")
+        return self
+
+
+class ChangeSchedule(ApiModel):
+    """What to change; keys that are left out stay. Takes effect at once."""
+
+    name: Line = left_out()
+    config: Recurrence = left_out()
+    zones: list[UUID] = left_out(min_length=1, max_length=1_000)
+    all: bool = left_out()
+    band: Band | None = None
+    chime: bool | None = None
+    enabled: bool = left_out()
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        given = self.model_fields_set
+        if "all" in given and self.all is ("zones" in given):
+            raise ValueError("give either zones, or all: true")
+        return self
+
+
+class ScheduleQuery(ListQuery):
+    """Which schedules to list, by name."""
+
+    search: str | None = Field(default=None, max_length=200)
+    kind: str | None = Field(default=None, max_length=20)
+    enabled: bool | None = None
