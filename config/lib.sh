@@ -174,7 +174,7 @@ environment() {
     fi
     say "installing the Python packages (a minute or two, the first time)"
     (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --progress-bar off --editable ".[$1]") </dev/null ||
+        --progress-bar off --use-pep517 --editable ".[$1]") </dev/null ||
         die "pip could not install the Python packages; what it said stands above"
     stamp >"$venv/.antiphon-$1"
 }

@@ -5,7 +5,7 @@ set -eu
 wheel=$1
 clean=$2/clean
 "${PYTHON:-python3}" -m venv "$clean"
-"$clean/bin/python" -m pip install --quiet --disable-pip-version-check --progress-bar off \
+"$clean/bin/python" -m pip install --quiet --disable-pip-version-check --progress-bar off --use-pep517 \
     "${wheel}[voice]"
 "$clean/bin/python" -m pip check
 

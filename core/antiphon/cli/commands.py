@@ -1,0 +1,138 @@
+"""Every command of the core, with its options; what it does stands in the module that it calls."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+app = typer.Typer(
+    name="antiphon",
+    help="Music and announcements in every zone of a building.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+users = typer.Typer(help="People who can log in.", no_args_is_help=True)
+app.add_typer(users, name="user")
+
+
+class UserRole(StrEnum):
+    """Roles that `user add` can give; a floor's users are made over the API."""
+
+    ADMIN = "admin"
+    STAFF = "staff"
+    CLIENT = "client"
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands over a flag
+    if wanted:
+        from antiphon import __version__
+
+        typer.echo(f"antiphon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Music and announcements in every zone of a building."""
+
+
+@app.command("run")
+def run(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Fill an empty server with three zones that play.")
+    ] = False,
+) -> None:
+    """Start the server; Ctrl-C or SIGTERM ends it."""
+    from antiphon.cli.serve import serve
+
+    serve(demo=demo)
+
+
+@app.command("init")
+def init() -> None:
+    """Make the data directory, the database, and the first client and admin."""
+    from antiphon.cli.serve import initialise
+
+    initialise()
+
+
+@app.command("doctor")
+def doctor() -> None:
+    """Say what is there, what is missing, and how to get it."""
+    from antiphon.cli.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command("plugins")
+def plugins() -> None:
+    """List the plugins and say what became of each."""
+    from antiphon.cli.extensions import print_plugins
+
+    print_plugins()
+
+
+@app.command("zones")
+def zones() -> None:
+    """List the zones of the running server and what they play."""
+    from antiphon.cli.remote import print_zones
+
+    print_zones()
+
+
+@app.command("say")
+def say(
+    zone: Annotated[str, typer.Argument(help="A zone's name or id, or `all`.")],
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    voice: Annotated[str | None, typer.Option(help="Another voice than the first.")] = None,
+    chime: Annotated[
+        bool | None, typer.Option("--chime/--no-chime", help="Whether a chime comes first.")
+    ] = None,
+) -> None:
+    """Speak a text in a zone of the running server, over its music."""
+    from antiphon.cli.remote import speak
+
+    speak(zone, text, voice, chime=chime)
+
+
+@users.command("add")
+def user_add(
+    email: Annotated[str, typer.Argument(help="What the user logs in with.")],
+    role: Annotated[UserRole, typer.Option(help="What the user may do.")] = UserRole.CLIENT,
+    name: Annotated[str, typer.Option(help="The user's name.")] = "",
+    client: Annotated[
+        UUID | None, typer.Option(help="The client of a `client` user, where there are several.")
+    ] = None,
+) -> None:
+    """Add a user with a generated password, which is printed once."""
+    from antiphon.cli.accounts import add_user
+
+    add_user(email, role.value, name=name, client_id=client)
+
+
+@users.command("password")
+def user_password(
+    email: Annotated[str, typer.Argument(help="Whose password was lost.")],
+) -> None:
+    """Give a user a new generated password, which is printed once."""
+    from antiphon.cli.accounts import new_password
+
+    new_password(email)
+
+
+@app.command("openapi")
+def openapi() -> None:
+    """Print the API's OpenAPI document as JSON."""
+    from antiphon.cli.extensions import print_openapi
+
+    print_openapi()
