@@ -50,6 +50,7 @@ class ChildServer(Home):
         self._lock = asyncio.Lock()
         self._on_exit = on_exit
         self._ports = Ports(0, 0, 0)
+        self._silence: int | None = None
         program = [
             settings.program,
             f"--config={self._config}",
@@ -64,7 +65,11 @@ class ChildServer(Home):
     async def __aenter__(self) -> Self:
         """Start it with the zones of the last run. Raises ProgramMissing."""
         self._prepare()
-        await self._child.__aenter__()
+        try:
+            await self._child.__aenter__()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -75,6 +80,8 @@ class ChildServer(Home):
     ) -> None:
         """Stop it, and remove the pipes."""
         await self._child.__aexit__(kind, error, trace)
+        if self._silence is not None:
+            os.close(self._silence)
         shutil.rmtree(self._pipes, ignore_errors=True)
 
     @property
@@ -139,6 +146,8 @@ class ChildServer(Home):
         self._state_dir.mkdir(parents=True, exist_ok=True)
         self._choose_ports()
         self._write_config()
+        # Snapserver opens a pipe without a writer ten times a second; this one never has another.
+        self._silence = os.open(self._pipe(None), os.O_RDWR | os.O_NONBLOCK)
 
     def _after_exit(self, reason: str) -> None:
         """Before it is started again: somebody may have taken a port meanwhile."""
