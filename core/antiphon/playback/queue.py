@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from antiphon.plugins.media import MediaRef
 from antiphon.types import Repeat
@@ -66,6 +66,15 @@ class Queue:
         if cursor == 0 or (self.repeat is Repeat.NONE and first_of_round):
             return cursor
         return cursor - 1
+
+    def reseeded(self, seed: str) -> Queue:
+        """The same queue at the same track, in an order of its own from there on."""
+        twin = replace(self, seed=seed, _orders={})
+        if self.refs:
+            turn, place = divmod(self.cursor, len(self.refs))
+            track = self._order(turn)[place]
+            twin.cursor = turn * len(self.refs) + twin._order(turn).index(track)
+        return twin
 
     def rewind(self) -> None:
         """Go to the start of this round."""

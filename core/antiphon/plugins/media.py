@@ -86,6 +86,15 @@ class MediaRegistry:
         for kind in source.kinds:
             self._sources[kind] = source
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """All kinds that there is a source for by now."""
+        return frozenset(self._sources)
+
+    def remove(self, source: MediaSource) -> None:
+        """Let `source` answer no more."""
+        self._sources = {key: kept for key, kept in self._sources.items() if kept is not source}
+
     def _source(self, ref: MediaRef) -> MediaSource:
         if (source := self._sources.get(ref.kind)) is None:
             raise NotFound("media source for", f"{ref.kind!r}: is its plugin ready?")

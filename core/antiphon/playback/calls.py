@@ -1,0 +1,360 @@
+"""Calls: from the request to the receipt. The arbiter decides, the renderer plays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+from antiphon import events
+from antiphon.engine import protocol
+from antiphon.errors import AntiphonError, Invalid, NotFound, Unavailable
+from antiphon.playback import levels
+from antiphon.playback.arbiter import Arbiter, Bid, Changed, Start, Stop
+from antiphon.playback.receipts import Receipts
+from antiphon.playback.record import Part, Record, provisional_title
+from antiphon.plugins.media import MediaRef, MediaRegistry
+from antiphon.plugins.zones import AnnouncementView, CallRequest
+from antiphon.settings.models import AudioSettings
+from antiphon.types import Band, CallState, Principal
+
+_log = logging.getLogger(__name__)
+
+PREPARE_LIMIT_S = 300.0
+CHIME_LIMIT_S = 5.0
+REFUSE_WITHIN_S = 0.1
+GATHER_S = 0.01
+STOP_LIMIT_S = 2.0
+REVOKE_LIMIT_S = 0.3
+PLAY_SLACK_S = 30.0
+BUSY_RETRY_S = 0.25
+BUSY_LIMIT = 240
+KEPT = 500
+CHIME = MediaRef(kind="chime", value="default")
+
+_ENDINGS = {
+    "completed": CallState.COMPLETED,
+    "stopped": CallState.CUT,
+    "failed": CallState.FAILED,
+}
+
+
+class Calls:
+    """All calls of the server. Nothing here waits for another call or another zone.
+
+    A renderer that does not report is given up on after a time, so that no zone stays taken.
+    """
+
+    def __init__(
+        self,
+        bus: events.EventBus,
+        send: Callable[[protocol.Command], None],
+        media: MediaRegistry,
+        audio: AudioSettings,
+        receipts: Receipts,
+    ) -> None:
+        self._bus = bus
+        self._send = send
+        self._media = media
+        self._audio = audio
+        self._receipts = receipts
+        self._arbiter = Arbiter()
+        self._records: dict[UUID, Record] = {}
+        self._launches: dict[str, UUID] = {}
+        self._speaking: dict[UUID, UUID] = {}
+        self._arrivals = count()
+        self._names = count(1)
+        self._gathering: asyncio.TimerHandle | None = None
+
+    # --- zones ---------------------------------------------------------------------------------
+
+    def add_zone(self, zone_id: UUID) -> None:
+        """Calls can be heard in this zone."""
+        self._arbiter.add_zone(zone_id)
+
+    def remove_zone(self, zone_id: UUID) -> None:
+        """The zone is gone; its calls fail there."""
+        self._arbiter.remove_zone(zone_id)
+        self._act()
+
+    def speaking(self, zone_id: UUID) -> AnnouncementView | None:
+        """What is announced in a zone now."""
+        call_id = self._speaking.get(zone_id)
+        record = self._records.get(call_id) if call_id is not None else None
+        return record.announcement(zone_id) if record is not None else None
+
+    def close(self) -> None:
+        """Let go of tasks and timers."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+        for record in self._records.values():
+            record.release()
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def newest_first(self) -> Iterator[Record]:
+        """The calls that are remembered: all that are open, and the last that are over."""
+        return reversed(self._records.values())
+
+    def get(self, call_id: UUID) -> Record:
+        """One call. Raises NotFound."""
+        if (record := self._records.get(call_id)) is None:
+            raise NotFound("call", call_id)
+        return record
+
+    async def accept(
+        self, principal: Principal, client_id: UUID, zones: Iterable[UUID], request: CallRequest
+    ) -> Record:
+        """Take a call in. What is wrong and can be found out at once is raised, else it goes on."""
+        if request.text is not None and not request.text.strip():
+            raise Invalid.field("text", "must hold a word to speak")
+        arrival = next(self._arrivals)
+        record = Record(
+            client_id=client_id,
+            request=request,
+            principal=principal,
+            parts={zone_id: Part() for zone_id in zones},
+            title=provisional_title(request),
+            band=request.band or Band.ANNOUNCEMENT,
+        )
+        asked_at = asyncio.get_running_loop().time()
+        task = asyncio.create_task(self._prepare(record), name=f"call {record.id}")
+        try:
+            await asyncio.wait({task}, timeout=REFUSE_WITHIN_S)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
+        self._records[record.id] = record
+        expires_at = None
+        if request.expires_in_s is not None:
+            loop = asyncio.get_running_loop()
+            expires_at = asked_at + request.expires_in_s
+            record.expires_at = record.created_at + timedelta(seconds=request.expires_in_s)
+            record.expiry = loop.call_at(expires_at, self._expire, expires_at)
+        bid = Bid(record.id, tuple(record.parts), record.band.priority, arrival, expires_at)
+        self._arbiter.submit(bid)
+        if task.done():
+            self._arbiter.ready(record.id, record.band.priority)
+        else:
+            record.work = asyncio.create_task(self._await_clip(record, task))
+        self._act()
+        self._forget()
+        return record
+
+    async def revoke(self, record: Record, zones: Iterable[UUID]) -> None:
+        """Take a call back in some zones; returns when it is silent there, or soon after."""
+        self._arbiter.revoke(record.id, tuple(zones))
+        self._act()
+        if any(part.launch is not None for part in record.parts.values()):
+            # Not over in time: it goes on in other zones, or the renderer is being restarted.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REVOKE_LIMIT_S):
+                    await record.over.wait()
+
+    # --- the clip ------------------------------------------------------------------------------
+
+    async def _prepare(self, record: Record) -> None:
+        request = record.request
+        if request.text is not None:
+            ref = MediaRef(kind="text", value=request.text.strip(), voice=request.voice)
+        else:
+            ref = MediaRef(kind="announcement", value=str(request.announcement_id))
+        try:
+            record.media = media = await self._media.resolve(record.client_id, ref)
+        except AntiphonError:
+            raise
+        except Exception as error:
+            _log.exception("The source of %s failed", ref.kind)
+            raise Unavailable(f"The source of {ref.kind} failed: {error!r}.") from error
+        record.title = media.title
+        record.band = request.band or media.band
+        if media.chime if request.chime is None else request.chime:
+            try:
+                async with asyncio.timeout(CHIME_LIMIT_S):
+                    record.chime = await self._media.resolve(record.client_id, CHIME)
+            except TimeoutError:
+                record.note = "played without a chime: its source did not answer"
+            except Exception as error:  # a call is worth more than its chime
+                record.note = f"played without a chime: {error}"
+
+    async def _await_clip(self, record: Record, task: asyncio.Task[None]) -> None:
+        """Follow the preparation of a clip that takes its time."""
+        try:
+            async with asyncio.timeout(PREPARE_LIMIT_S):
+                await task
+        except AntiphonError as error:
+            self._arbiter.failed(record.id, str(error))
+        except TimeoutError:
+            reason = f"the clip was not ready within {PREPARE_LIMIT_S:g} s"
+            self._arbiter.failed(record.id, reason)
+        else:
+            self._arbiter.ready(record.id, record.band.priority)
+        record.work = None
+        self._act()
+
+    # --- what the renderer reports -------------------------------------------------------------
+
+    def started(self, report: protocol.CallStarted) -> None:
+        """The first sample of a call went out in a zone."""
+        if (found := self._part(report.call, report.zone)) is None:
+            return
+        record, zone_id, part = found
+        part.started_at = datetime.now(UTC)
+        part.duration_s = report.duration_s
+        self._watch(record, zone_id, report.duration_s + PLAY_SLACK_S)
+        self._speaking[zone_id] = record.id
+        self._arbiter.started(record.id, zone_id)
+        self._act()
+
+    def finished(self, report: protocol.CallFinished) -> None:
+        """A call is over in a zone."""
+        if (found := self._part(report.call, report.zone)) is None:
+            return
+        record, zone_id, part = found
+        part.seconds_heard = report.seconds
+        if report.reason == "busy" and part.busy_times < BUSY_LIMIT:
+            part.busy_times += 1
+            self._free(record, zone_id)
+            loop = asyncio.get_running_loop()
+            part.watch = loop.call_later(
+                BUSY_RETRY_S, self._end, record, zone_id, CallState.QUEUED, None
+            )
+            return
+        self._end(record, zone_id, _ENDINGS.get(report.reason, CallState.FAILED), report.message)
+
+    def _part(self, launch: str, zone: str) -> tuple[Record, UUID, Part] | None:
+        """Whom a report is about; None where that is over."""
+        zone_id = UUID(zone)
+        call_id = self._launches.get(launch)
+        record = self._records.get(call_id) if call_id is not None else None
+        part = record.parts.get(zone_id) if record is not None else None
+        if record is None or part is None or part.launch != launch:
+            return None
+        return record, zone_id, part
+
+    def _end(self, record: Record, zone_id: UUID, state: CallState, reason: str | None) -> None:
+        """A call has left a zone, or never came to be heard there."""
+        self._free(record, zone_id)
+        if self._speaking.get(zone_id) == record.id:
+            del self._speaking[zone_id]
+        self._arbiter.finished(record.id, zone_id, state, reason)
+        if state is CallState.CUT:
+            self._act()  # somebody more important waits
+        elif self._gathering is None:
+            # Zones that fall free on one sample are reported one by one: what follows in them
+            # starts on one sample too.
+            loop = asyncio.get_running_loop()
+            self._gathering = loop.call_later(GATHER_S, self._act)
+        self._tell()
+
+    def _free(self, record: Record, zone_id: UUID) -> None:
+        part = record.parts[zone_id]
+        if part.watch is not None:
+            part.watch.cancel()
+            part.watch = None
+        if (launch := part.launch) is not None:
+            part.launch = None
+            if all(other.launch != launch for other in record.parts.values()):
+                self._launches.pop(launch, None)
+
+    # --- what the arbiter decides --------------------------------------------------------------
+
+    def _expire(self, now: float) -> None:
+        self._arbiter.expire(now)
+        self._act()
+
+    def _act(self) -> None:
+        """Do what there is to do, and tell what has happened."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        for decision in self._arbiter.decide():
+            record = self._records[decision.call]
+            if isinstance(decision, Start):
+                self._start(record, decision.zones)
+            else:
+                self._stop(record, decision)
+        self._tell()
+
+    def _start(self, record: Record, zones: tuple[UUID, ...]) -> None:
+        assert record.media is not None, "the arbiter starts what is ready"  # noqa: S101
+        launch = f"{record.id}.{next(self._names)}"
+        self._launches[launch] = record.id
+        chime = levels.clip(record.chime, self._audio) if record.chime is not None else None
+        clip = levels.clip(record.media, self._audio)
+        self._send(protocol.StartCall(launch, tuple(map(str, zones)), clip, chime))
+        for zone_id in zones:
+            part = record.parts[zone_id]
+            part.launch = launch
+            part.delivered_at = part.delivered_at or datetime.now(UTC)
+            self._watch(record, zone_id, record.length_s + PLAY_SLACK_S)
+            self._receipts.note(record, zone_id)
+
+    def _stop(self, record: Record, decision: Stop) -> None:
+        by_launch: dict[str, list[UUID]] = {}
+        for zone_id in decision.zones:
+            if (launch := record.parts[zone_id].launch) is not None:
+                by_launch.setdefault(launch, []).append(zone_id)
+                self._watch(record, zone_id, STOP_LIMIT_S, CallState.CUT)
+            else:  # found busy a moment ago
+                self._end(record, zone_id, CallState.CUT, None)
+        for launch, zones in by_launch.items():
+            self._send(protocol.StopCall(launch, tuple(map(str, zones))))
+
+    def _watch(
+        self, record: Record, zone_id: UUID, limit_s: float, state: CallState = CallState.FAILED
+    ) -> None:
+        """See to it that the zone is free again, should the renderer never report."""
+        part = record.parts[zone_id]
+        if part.watch is not None:
+            part.watch.cancel()
+        loop = asyncio.get_running_loop()
+        part.watch = loop.call_later(limit_s, self._give_up, record, zone_id, state)
+
+    def _give_up(self, record: Record, zone_id: UUID, state: CallState) -> None:
+        launch = record.parts[zone_id].launch
+        if launch is not None:
+            self._send(protocol.StopCall(launch, (str(zone_id),)))
+        _log.error("The renderer did not report the end of call %s in %s", record.id, zone_id)
+        reason = "the renderer did not report its end" if state is CallState.FAILED else None
+        self._end(record, zone_id, state, reason)
+
+    def _tell(self) -> None:
+        for change in self._arbiter.drain():
+            self._changed(self._records[change.call], change)
+
+    def _changed(self, record: Record, change: Changed) -> None:
+        part = record.parts[change.zone]
+        part.state, part.reason = change.state, change.reason
+        if change.state.final:
+            part.finished_at = datetime.now(UTC)
+            self._free(record, change.zone)
+            if self._speaking.get(change.zone) == record.id:
+                del self._speaking[change.zone]
+        self._receipts.note(record, change.zone)
+        self._bus.publish(
+            events.CallChanged(
+                zone_id=change.zone,
+                client_id=record.client_id,
+                call_id=record.id,
+                state=change.state,
+                announcement_id=record.request.announcement_id,
+                title=record.title,
+                reason=change.reason or record.note,
+            )
+        )
+        if record.is_over:
+            record.release()
+            record.over.set()
+
+    def _forget(self) -> None:
+        """Keep the last calls that are over, and all that are not."""
+        for call_id in tuple(self._records)[: max(0, len(self._records) - KEPT)]:
+            if self._records[call_id].is_over:
+                del self._records[call_id]

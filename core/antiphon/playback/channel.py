@@ -1,0 +1,108 @@
+"""One zone as the controller knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from antiphon import events
+from antiphon.building.models import Zone
+from antiphon.engine.protocol import AddZone
+from antiphon.playback import levels
+from antiphon.playback.keeper import Snapshot, parse
+from antiphon.playback.models import PlaybackState
+from antiphon.playback.programme import Programme
+from antiphon.playback.queue import Queue
+from antiphon.plugins.zones import AnnouncementView, PlaybackView
+from antiphon.types import Playback
+
+
+@dataclass(eq=False, slots=True)
+class Channel:
+    """A zone: what it is called, how loud it is, where its sound goes and what it plays."""
+
+    zone_id: UUID
+    client_id: UUID
+    floor_id: UUID
+    name: str
+    sink: str
+    volume: int
+    background_percent: int | None
+    programme: Programme
+
+    @classmethod
+    def of(cls, zone: Zone, volume: int, sink: str, programme: Programme) -> Channel:
+        """A zone as the database knows it."""
+        background = zone.background_volume_percent
+        return cls(
+            zone.id, zone.client_id, zone.floor_id, zone.name, sink, volume, background, programme
+        )
+
+    def added(self) -> AddZone:
+        """The zone as the renderer knows it."""
+        return AddZone(str(self.zone_id), self.sink, self.volume, self.background_percent)
+
+    def changed(self) -> events.PlaybackChanged:
+        """The event that tells what the zone was asked to play."""
+        return events.PlaybackChanged(
+            zone_id=self.zone_id,
+            client_id=self.client_id,
+            playback=self.programme.playback,
+            volume=self.volume,
+        )
+
+    def view(self, announcement: AnnouncementView | None) -> PlaybackView:
+        """All that the zone plays at this moment."""
+        programme, item = self.programme, self.programme.current
+        is_stopped = programme.playback is Playback.STOPPED
+        track = levels.track_view(item.media, item.duration_s) if item is not None else None
+        return PlaybackView(
+            zone_id=self.zone_id,
+            client_id=self.client_id,
+            floor_id=self.floor_id,
+            name=self.name,
+            playback=programme.playback,
+            volume=self.volume,
+            track=None if is_stopped else track,
+            position_s=programme.position_s,
+            position_at=datetime.now(UTC),
+            announcement=announcement,
+            queue_length=len(programme.queue),
+            queue_position=programme.queue.place,
+            shuffle=programme.queue.shuffle,
+            repeat=programme.queue.repeat,
+            shared_with=tuple(zone for zone in programme.zones if zone != self.zone_id),
+            problems=(programme.problem,) if programme.problem else (),
+        )
+
+    def snapshot(self, announcement: AnnouncementView | None) -> Snapshot:
+        """What has to be kept to go on after a restart."""
+        programme, item = self.programme, self.programme.current
+        track = levels.track_view(item.media, item.duration_s) if item is not None else None
+        return Snapshot(
+            {
+                "programme_id": programme.id,
+                "playback": programme.playback,
+                "position_s": programme.position_s,
+                "queue_position": programme.queue.cursor,
+                "shuffle": programme.queue.shuffle,
+                "repeat": programme.queue.repeat,
+                "volume": self.volume,
+                "fade_duration_s": programme.crossfade_s,
+                "current_track": track.model_dump(mode="json") if track is not None else None,
+                "current_announcement_id": announcement.announcement_id if announcement else None,
+            },
+            programme.queue.refs,
+        )
+
+
+def saved_queue(state: PlaybackState) -> Queue:
+    """The queue of a saved state, at its place and in its order."""
+    return Queue(
+        parse(state.queue),
+        str(state.programme_id),
+        max(0, state.queue_position),
+        shuffle=state.shuffle,
+        repeat=state.repeat,
+    )

@@ -1,0 +1,338 @@
+"""The one door for commands to zones, whoever sends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+from antiphon import events
+from antiphon.building.models import Zone
+from antiphon.engine import protocol
+from antiphon.errors import Invalid, NotFound
+from antiphon.events import EventBus
+from antiphon.playback.calls import Calls
+from antiphon.playback.channel import Channel
+from antiphon.playback.channels import Channels, Streams
+from antiphon.playback.expand import chosen, expand
+from antiphon.playback.keeper import Snapshot, StateKeeper
+from antiphon.playback.programme import Programme, Surroundings
+from antiphon.playback.queue import Queue
+from antiphon.playback.reach import reached
+from antiphon.playback.receipts import Receipts
+from antiphon.playback.record import Record
+from antiphon.playback.reports import Reports
+from antiphon.plugins.media import MediaRef, MediaRegistry
+from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
+from antiphon.settings.models import AudioSettings
+from antiphon.types import Playback, Principal, Repeat
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 2.0
+_BUILDING = (events.ZoneCreated, events.ZoneChanged, events.ZoneDeleted)
+
+
+class Renderer(Protocol):
+    """What plays; `antiphon.engine.host.RendererHost` does."""
+
+    def send(self, command: protocol.Command) -> None:
+        """Hand a command over, without waiting."""
+
+    def subscribe(self, handler: Callable[[protocol.Report], None]) -> Callable[[], None]:
+        """Hear all reports."""
+
+
+class ZoneController:
+    """Implements `antiphon.plugins.Zones`, and is the only one who talks to the renderer.
+
+    A command looks up whether the principal reaches the zone, acts, publishes what changed and
+    leaves the writing to others. There is no lock: a command that waits (for a media source)
+    waits alone, and a later one on the same programme wins.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        renderer: Renderer,
+        snapcast: Streams,
+        media: MediaRegistry,
+        audio: AudioSettings,
+    ) -> None:
+        self._bus = bus
+        self._renderer = renderer
+        self._streams = snapcast
+        self._media = media
+        self._receipts = Receipts()
+        self._keeper = StateKeeper(self._snapshot, self._moving)
+        self._calls = Calls(bus, renderer.send, media, audio, self._receipts)
+        around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
+        self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Set up all active zones and let them go on with what they played."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._receipts)
+            stack.callback(self._channels.close)
+            await stack.enter_async_context(self._keeper)
+            stack.callback(self._calls.close)
+            reports = Reports(self._bus, self._channels, self._calls)
+            stack.callback(self._renderer.subscribe(reports.handle))
+            news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
+            stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
+            await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
+            task = asyncio.create_task(self._follow(news), name="zones")
+            stack.push_async_callback(_end, task)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keep where everything is, and let go."""
+        await self._stack.aclose()
+
+    # --- what plays ----------------------------------------------------------------------------
+
+    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
+        """See `Zones.views`."""
+        channels = map(self._channels.find, await reached(principal))
+        return [self._view(channel) for channel in channels if channel is not None]
+
+    async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.view`."""
+        return self._view(await self._reach(principal, zone_id))
+
+    # --- music ---------------------------------------------------------------------------------
+
+    async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
+        """See `Zones.play`."""
+        channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
+        if refs := chosen(request):
+            queue = await self._queue(channel, refs, shuffle=request.shuffle, repeat=request.repeat)
+            await self._start(channel, others, queue, request.crossfade_s)
+        else:
+            await channel.programme.resume()
+            for other in others:
+                self._channels.move(other, channel.programme)
+        return self._done(channel)
+
+    async def play_refs(
+        self,
+        principal: Principal,
+        zone_id: UUID,
+        refs: Sequence[MediaRef],
+        *,
+        shuffle: bool = False,
+    ) -> PlaybackView:
+        """See `Zones.play_refs`."""
+        channel = await self._reach(principal, zone_id)
+        queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
+        await self._start(channel, [], queue, 0.0)
+        return self._done(channel)
+
+    async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.pause`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.pause()
+        return self._done(channel)
+
+    async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.resume`."""
+        channel = await self._reach(principal, zone_id)
+        await channel.programme.resume()
+        return self._done(channel)
+
+    async def stop(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.stop`. Zones that share the programme go on."""
+        channel = await self._reach(principal, zone_id)
+        programme = channel.programme
+        if len(programme.zones) > 1:
+            self._channels.move(channel, programme.fork())
+            self._programme_changed(programme)
+        else:
+            programme.stop()
+        return self._done(channel)
+
+    async def next(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.next`."""
+        channel = await self._reach(principal, zone_id)
+        await channel.programme.next()
+        return self._done(channel)
+
+    async def previous(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.previous`."""
+        channel = await self._reach(principal, zone_id)
+        await channel.programme.previous()
+        return self._done(channel)
+
+    async def seek(self, principal: Principal, zone_id: UUID, position_s: float) -> PlaybackView:
+        """See `Zones.seek`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.seek(position_s)
+        return self._done(channel)
+
+    async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
+        """See `Zones.set_volume`."""
+        if not 0 <= volume <= 100:
+            raise Invalid.field("volume", f"must be between 0 and 100, not {volume}")
+        channel = await self._reach(principal, zone_id)
+        channel.volume = volume
+        self._renderer.send(protocol.SetVolume(str(zone_id), volume))
+        self._tell(channel)
+        return self._view(channel)
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    async def call(self, principal: Principal, request: CallRequest) -> CallView:
+        """See `Zones.call`."""
+        if request.zones is not None:
+            channels = await self._reach_all(principal, request.zones, "zones")
+        else:
+            found = map(self._channels.find, await reached(principal))
+            channels = [channel for channel in found if channel is not None]
+            _same_client(channels, "all")
+        if not channels:
+            raise Invalid.field("all", "there is no zone to announce in")
+        zones = [channel.zone_id for channel in channels]
+        client_id = channels[0].client_id
+        return (await self._calls.accept(principal, client_id, zones, request)).view()
+
+    async def calls(self, principal: Principal) -> Sequence[CallView]:
+        """See `Zones.calls`."""
+        zones = set(await reached(principal))
+        return [
+            record.view()
+            for record in self._calls.newest_first()
+            if not zones.isdisjoint(record.parts)
+        ]
+
+    async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
+        """See `Zones.get_call`."""
+        record, _ = await self._reach_call(principal, call_id)
+        return record.view()
+
+    async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
+        """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
+        record, zones = await self._reach_call(principal, call_id)
+        await self._calls.revoke(record, zones)
+        return record.view()
+
+    # --- inside --------------------------------------------------------------------------------
+
+    async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
+        await reached(principal, [zone_id])
+        return await self._channels.get(zone_id)
+
+    async def _reach_all(
+        self, principal: Principal, zones: Sequence[UUID], field: str
+    ) -> list[Channel]:
+        found = [await self._channels.get(zone) for zone in await reached(principal, zones)]
+        _same_client(found, field)
+        return found
+
+    async def _reach_call(self, principal: Principal, call_id: UUID) -> tuple[Record, list[UUID]]:
+        record, reach = self._calls.get(call_id), set(await reached(principal))
+        zones = [zone_id for zone_id in record.parts if zone_id in reach]
+        if not zones:
+            raise NotFound("call", call_id)
+        return record, zones
+
+    async def _queue(
+        self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
+    ) -> Queue:
+        tracks = await expand(self._media, channel.client_id, refs)
+        return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
+
+    async def _start(
+        self, channel: Channel, others: Sequence[Channel], queue: Queue, crossfade_s: float
+    ) -> None:
+        """Play a queue in some zones; whoever shared a programme with them keeps it."""
+        members = [channel, *others]
+        programme = channel.programme
+        if not {member.zone_id for member in members}.issuperset(programme.zones):
+            programme = self._channels.own(channel.client_id)
+        queue.seed = str(programme.id)
+        await programme.play(queue, crossfade_s)
+        left = {member.programme for member in members} - {programme}
+        for member in members:
+            self._channels.move(member, programme)
+        for other in left:
+            self._programme_changed(other)
+
+    def _view(self, channel: Channel) -> PlaybackView:
+        return channel.view(self._calls.speaking(channel.zone_id))
+
+    def _done(self, channel: Channel) -> PlaybackView:
+        """A command on a zone's programme was carried out."""
+        self._programme_changed(channel.programme)
+        return self._view(channel)
+
+    def _programme_changed(self, programme: Programme) -> None:
+        for zone_id in tuple(programme.zones):
+            if (channel := self._channels.find(zone_id)) is not None:
+                self._tell(channel)
+
+    def _tell(self, channel: Channel) -> None:
+        self._keeper.note([channel.zone_id])
+        self._bus.publish(channel.changed())
+
+    def _snapshot(self, zone_id: UUID) -> Snapshot | None:
+        channel = self._channels.find(zone_id)
+        return channel.snapshot(self._calls.speaking(zone_id)) if channel is not None else None
+
+    def _moving(self) -> Iterable[UUID]:
+        for channel in self._channels:
+            if channel.programme.playback is Playback.PLAYING:
+                yield channel.zone_id
+
+    # --- the building --------------------------------------------------------------------------
+
+    def _expect(self, event: events.ZoneCreated) -> None:
+        self._channels.expect(event.zone_id)
+
+    async def _follow(self, news: events.EventStream) -> None:
+        """Keep up with the building. Runs as long as the controller."""
+        async for event in news:
+            if isinstance(event, events.ZoneEvent):
+                try:
+                    await self._renew(event.zone_id)
+                except Exception:
+                    _log.exception("The zone %s could not be brought up to date", event.zone_id)
+                    asyncio.get_running_loop().call_later(_RETRY_S, news.offer, event)
+
+    async def _renew(self, zone_id: UUID) -> None:
+        """Bring one zone to what the database says of it."""
+        zone = await Zone.get_or_none(id=zone_id, deleted_at__isnull=True)
+        channel = self._channels.find(zone_id)
+        if zone is None or not zone.is_active:
+            if channel is not None:
+                self._keeper.note([zone_id])
+                await self._keeper.flush()
+            self._channels.remove(zone_id)
+            if zone is None:
+                await self._streams.remove(zone_id)
+        elif channel is None:
+            await self._channels.add([zone])
+        else:
+            channel.name, channel.floor_id = zone.name, zone.floor_id
+            if channel.background_percent != zone.background_volume_percent:
+                channel.background_percent = zone.background_volume_percent
+                self._renderer.send(channel.added())
+
+
+def _same_client(channels: Sequence[Channel], field: str) -> None:
+    if len({channel.client_id for channel in channels}) > 1:
+        raise Invalid.field(field, "must be zones of one client; these belong to several")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

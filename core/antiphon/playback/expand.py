@@ -1,0 +1,44 @@
+"""From what somebody chose to the tracks of a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from antiphon.errors import AntiphonError, Invalid, PartTimedOut, Unavailable
+from antiphon.plugins.media import MediaRef, MediaRegistry
+from antiphon.plugins.zones import PlayRequest
+
+_log = logging.getLogger(__name__)
+
+EXPAND_LIMIT_S = 10.0
+
+
+def chosen(request: PlayRequest) -> list[MediaRef]:
+    """What a request names; empty where it names nothing."""
+    if request.music_ids:
+        return [MediaRef(kind="music", value=str(key)) for key in request.music_ids]
+    return [MediaRef(kind="folder", value=str(key)) for key in request.folder_ids or ()]
+
+
+async def expand(
+    media: MediaRegistry, client_id: UUID, refs: Sequence[MediaRef]
+) -> tuple[MediaRef, ...]:
+    """The single tracks behind `refs`. Raises Invalid where there are none."""
+    tracks: list[MediaRef] = []
+    try:
+        async with asyncio.timeout(EXPAND_LIMIT_S):
+            for ref in refs:
+                tracks += await media.expand(client_id, ref)
+    except AntiphonError:
+        raise
+    except TimeoutError:
+        raise PartTimedOut("The source of the music", "a request", EXPAND_LIMIT_S) from None
+    except Exception as error:
+        _log.exception("A media source failed")
+        raise Unavailable(f"The source of the music failed: {error!r}.") from error
+    if not tracks:
+        raise Invalid.field("folder_ids", "there is no music in what was chosen")
+    return tuple(tracks)

@@ -1,0 +1,415 @@
+"""A running sequence of music for one zone, or for several that share it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain, islice
+from uuid import UUID, uuid4
+
+from antiphon import events
+from antiphon.engine import protocol
+from antiphon.errors import Conflict, Invalid
+from antiphon.playback import levels
+from antiphon.playback.queue import Queue
+from antiphon.playback.window import Item, Miss, first_playable, resolve
+from antiphon.plugins.media import MediaRegistry
+from antiphon.settings.models import AudioSettings
+from antiphon.types import Playback
+
+WINDOW = 8
+TRIES = 10
+BACK_OFF_S = (5.0, 10.0, 20.0, 60.0, 300.0)
+RESTART_AFTER_S = 3.0
+LAST_SEEK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a programme works with. `changed` hears of what it did by itself."""
+
+    bus: events.EventBus
+    send: Callable[[protocol.Command], None]
+    media: MediaRegistry
+    audio: AudioSettings
+    changed: Callable[[Programme], None]
+
+
+class Programme:
+    """Plays a queue in the renderer and follows what the renderer reports.
+
+    Tracks are resolved ahead in a task of the programme's own: a source that hangs, raises or has
+    nothing costs at most this programme's next track. A command that has to wait for a source is
+    given up in favour of a later one. All methods run on the main loop.
+    """
+
+    def __init__(self, client_id: UUID, around: Surroundings, identity: UUID | None = None) -> None:
+        self.id = identity or uuid4()
+        self.client_id = client_id
+        self.zones: list[UUID] = []
+        self.queue = Queue()
+        self.playback = Playback.STOPPED
+        self.crossfade_s = 0.0
+        self.problem: str | None = None
+        self.is_loaded = False
+        self._around = around
+        self._window: list[Item] = []
+        self._known: dict[str, Item] = {}
+        self._next: int | None = None
+        self._start_s = 0.0
+        self._is_dry = True
+        self._position_s = 0.0
+        self._moving_since: float | None = None
+        self._filler: asyncio.Task[None] | None = None
+        self._misses = 0
+        self._retries = 0
+        self._serial = 0
+        self._aim: int | None = None
+
+    # --- what it is ----------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Item | None:
+        """The track that plays, is held, or is about to start."""
+        return self._window[0] if self._window else None
+
+    @property
+    def position_s(self) -> float:
+        """Where the current track is now."""
+        position_s = self._position_s
+        if self._moving_since is not None:
+            position_s += asyncio.get_running_loop().time() - self._moving_since
+        return min(position_s, self.current.duration_s) if self.current else position_s
+
+    def fork(self) -> Programme:
+        """A programme of its own, stopped, with the same queue at the same track."""
+        twin = Programme(self.client_id, self._around)
+        twin.queue = self.queue.reseeded(str(twin.id))
+        twin.crossfade_s = self.crossfade_s
+        return twin
+
+    # --- commands ------------------------------------------------------------------------------
+
+    async def play(self, queue: Queue, crossfade_s: float = 0.0) -> None:
+        """Start a queue at its cursor. Raises, and changes nothing, where no track can be played.
+
+        With a long queue of which the first tracks all fail, not every one is tried.
+        """
+        if not queue.refs:
+            raise Conflict("There is nothing to play: the choice holds no tracks.")
+        await self._jump(queue, queue.cursor, crossfade_s, Playback.PLAYING)
+
+    def restore(self, queue: Queue, playback: Playback, position_s: float) -> None:
+        """Be as before a restart of the server; `go` lets it sound."""
+        self.queue = queue
+        self.playback = playback if queue.refs else Playback.STOPPED
+        self._start_s = self._position_s = position_s
+
+    def go(self) -> None:
+        """Let the restored queue play, or be held, at its position."""
+        if self.playback is not Playback.STOPPED:
+            self._next = self.queue.cursor
+            self._fill()
+
+    def pause(self) -> None:
+        """Hold the position."""
+        if self.playback is Playback.PLAYING:
+            self._hold(self.position_s)
+            self.playback = Playback.PAUSED
+            if self.is_loaded and not self._is_dry:
+                self._around.send(protocol.Pause(str(self.id)))
+
+    async def resume(self) -> None:
+        """Go on, or start the queue again where it was stopped."""
+        if self.playback is Playback.PAUSED:
+            self.playback = Playback.PLAYING
+            if self.is_loaded and not self._is_dry:
+                self._around.send(protocol.Resume(str(self.id)))
+                self._moving_since = asyncio.get_running_loop().time()
+            self._fill()
+        elif self.playback is Playback.STOPPED:
+            if not self.queue.refs:
+                raise Conflict("There is no music to go on with: start some first.")
+            await self._jump(self.queue, self.queue.cursor, self.crossfade_s, Playback.PLAYING)
+
+    def stop(self) -> None:
+        """End the music; the queue stays at its track."""
+        self._serial += 1
+        self._aim = None
+        self.close()
+        self.playback = Playback.STOPPED
+        self.problem = None
+        self._window.clear()
+        self._known.clear()
+        self._is_dry = True
+        self._start_s = 0.0
+        self._hold(0.0)
+
+    def close(self) -> None:
+        """Let go of the renderer and of all tasks."""
+        self._stop_filling()
+        if self.is_loaded:
+            self._around.send(protocol.DropProgramme(str(self.id)))
+            self.is_loaded = False
+
+    async def next(self) -> None:
+        """Go to the next track; after the last one the music stops."""
+        following = self.queue.skip(self._here())
+        if following is None:
+            self.stop()
+            self.queue.rewind()
+        else:
+            await self._go_to(following)
+
+    async def previous(self) -> None:
+        """Go to the start of the track, or to the one before where it has just begun."""
+        if self._aim is None and self.position_s > RESTART_AFTER_S and self.current is not None:
+            self._load(0.0, is_seek=True)
+        else:
+            await self._go_to(self.queue.before(self._here()))
+
+    def seek(self, position_s: float) -> None:
+        """Go to a position in the current track."""
+        item = self.current
+        if item is None or self.playback is Playback.STOPPED:
+            raise Conflict("There is no track to seek in: start the music first.")
+        if not 0 <= position_s <= item.duration_s:
+            lasts = f"the track “{item.media.title}” lasts {item.duration_s:.1f} s"
+            raise Invalid.field("position_s", f"must be between 0 and the end: {lasts}")
+        self._load(max(0.0, min(position_s, item.duration_s - LAST_SEEK_S)), is_seek=True)
+
+    # --- what the renderer reports -------------------------------------------------------------
+
+    def track_started(self, report: protocol.TrackStarted) -> None:
+        """The first sample of a track went out."""
+        item = self._known.get(report.entry)
+        if item is None or item not in self._window:
+            return
+        del self._window[: self._window.index(item)]
+        self.queue.cursor = item.cursor
+        item.duration_s = report.duration_s or item.duration_s
+        self._hold(report.position_s)
+        if self.playback is Playback.PLAYING:
+            self._moving_since = asyncio.get_running_loop().time()
+        self._tell(
+            lambda zone: events.TrackStarted(
+                zone_id=zone,
+                client_id=self.client_id,
+                music_id=levels.music_id(item.media.ref),
+                title=item.media.title,
+                artist=item.media.artist,
+                duration_s=item.duration_s,
+                position_s=report.position_s,
+            )
+        )
+        self._fill()
+        self._around.changed(self)
+
+    def track_finished(self, report: protocol.TrackFinished) -> None:
+        """The last sample of a track went out."""
+        item = self._known.pop(report.entry, None)
+        if item is None:
+            return
+        if report.played_s >= 1:
+            self._sounds()
+        if item in self._window:
+            self._window.remove(item)
+            self._hold(0.0)
+        self._tell(
+            lambda zone: events.TrackFinished(
+                zone_id=zone,
+                client_id=self.client_id,
+                music_id=levels.music_id(item.media.ref),
+                title=item.media.title,
+                played_s=report.played_s,
+            )
+        )
+
+    def track_failed(self, report: protocol.TrackFailed) -> None:
+        """A track could not be read; the renderer goes on with what it has."""
+        item = self._known.pop(report.entry, None)
+        if item is None:
+            return
+        if item in self._window:
+            self._window.remove(item)
+            self._hold(0.0)
+        self._misses += 1
+        self._skipped(levels.music_id(item.media.ref), item.media.title, report.message)
+        self._fill()
+
+    def ended(self) -> None:
+        """The renderer has nothing left to play."""
+        if self.playback is Playback.STOPPED:
+            return
+        self._hold(0.0)
+        if self._window:  # given too late to follow without a gap
+            self._load(0.0)
+            return
+        self._is_dry = True
+        if self._next is None:
+            self._finish()
+        else:
+            self._fill()
+
+    def moved(self, report: protocol.Position) -> None:
+        """Where the current track is."""
+        if self.current is not None and report.entry == self.current.entry:
+            self._hold(report.position_s)
+            if report.playing and self.playback is Playback.PLAYING:
+                self._moving_since = asyncio.get_running_loop().time()
+                self._sounds()
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _here(self) -> int:
+        if not self.queue.refs:
+            raise Conflict("There is no music in this zone: start some first.")
+        return self.queue.cursor if self._aim is None else self._aim
+
+    async def _go_to(self, cursor: int) -> None:
+        if self.playback is Playback.STOPPED:
+            self.queue.cursor = cursor
+        else:
+            await self._jump(self.queue, cursor, self.crossfade_s, None)
+
+    async def _jump(
+        self, queue: Queue, cursor: int, crossfade_s: float, playback: Playback | None
+    ) -> None:
+        """Continue at `cursor` of `queue`, or at the first after it that can be played."""
+        self._serial += 1
+        serial, self._aim = self._serial, cursor if queue is self.queue else None
+        misses: list[Miss] = []
+        waiting = [item for item in self._window if queue is self.queue and item.cursor >= cursor]
+        try:
+            if not waiting or waiting[0].cursor != cursor:
+                cursors = islice(chain([cursor], queue.ahead(cursor)), TRIES)
+                candidates = ((at, queue.at(at)) for at in cursors)
+                item, misses = await first_playable(self._around.media, self.client_id, candidates)
+                waiting = [item]
+        finally:
+            if serial == self._serial:
+                self._aim = None
+        if serial != self._serial:
+            return
+        for miss in misses:
+            self._missed(miss)
+        self._stop_filling()
+        self.queue, self.crossfade_s = queue, crossfade_s
+        self.playback = playback or self.playback
+        self.queue.cursor = waiting[0].cursor
+        self._window = waiting
+        self._next = queue.after(waiting[-1].cursor)
+        self._misses = self._retries = 0
+        self._load(0.0)
+        self._fill()
+
+    def _load(self, position_s: float, *, is_seek: bool = False) -> None:
+        """Let the renderer play the window from a position in its first track."""
+        if is_seek and self.current is not None:
+            self._known.pop(self.current.entry, None)  # it is not over: no TrackFinished for it
+        self._window = [item.again() for item in self._window]
+        self._known = dict([*self._known.items()][-2 * WINDOW :])
+        self._known |= {item.entry: item for item in self._window}
+        tracks = tuple(self._track(item) for item in self._window)
+        is_playing = self.playback is Playback.PLAYING
+        if not self.is_loaded:
+            self.is_loaded = True
+            for zone in self.zones:
+                self._around.send(protocol.Attach(str(zone), str(self.id)))
+        self._around.send(
+            protocol.LoadProgramme(
+                str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
+            )
+        )
+        self._is_dry = False
+        self._hold(position_s)
+
+    def _fill(self) -> None:
+        """See that tracks are resolved ahead."""
+        is_short = len(self._window) < WINDOW and self._next is not None
+        if is_short and (self._filler is None or self._filler.done()):
+            self._filler = asyncio.create_task(self._filling(), name=f"programme {self.id}")
+
+    def _stop_filling(self) -> None:
+        if self._filler is not None:
+            self._filler.cancel()
+            self._filler = None
+
+    async def _filling(self) -> None:
+        while len(self._window) < WINDOW and (cursor := self._next) is not None:
+            if self._misses >= min(len(self.queue), TRIES):
+                await self._back_off()
+            found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
+            if isinstance(found, Miss):
+                self._misses += 1
+                self._missed(found)
+                self._next = self.queue.skip(cursor)
+                continue
+            item = Item.of(cursor, found)
+            self._window.append(item)
+            self._next = self.queue.after(cursor)
+            if self._is_dry:
+                self._load(self._start_s if cursor == self.queue.cursor else 0.0)
+                self._start_s = 0.0
+            else:
+                self._known[item.entry] = item
+                upcoming = tuple(self._track(item) for item in self._window[1:])
+                self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+        if self._is_dry and not self._window:
+            self._finish()
+
+    async def _back_off(self) -> None:
+        """Nothing can be played: say so, wait, and try again."""
+        wait_s = BACK_OFF_S[min(self._retries, len(BACK_OFF_S) - 1)]
+        self._retries += 1
+        self.problem = (
+            f"The last {self._misses} tracks could not be played; trying again every {wait_s:g} s"
+        )
+        self._around.changed(self)
+        await asyncio.sleep(wait_s)
+        self._misses = 0
+
+    def _sounds(self) -> None:
+        """Music is heard, so whatever was wrong is over."""
+        self._misses = 0
+        if self._retries:
+            self._retries = 0
+            self._stop_filling()  # it may be waiting for better times
+            self._fill()
+        if self.problem is not None:
+            self.problem = None
+            self._around.changed(self)
+
+    def _finish(self) -> None:
+        """The queue is at its end and does not repeat."""
+        self._filler = None
+        self.stop()
+        self.queue.rewind()
+        self._around.changed(self)
+
+    def _hold(self, position_s: float) -> None:
+        self._position_s = position_s
+        self._moving_since = None
+
+    def _track(self, item: Item) -> protocol.Track:
+        return levels.track(item.entry, item.media, self._around.audio)
+
+    def _missed(self, miss: Miss) -> None:
+        title = f"{miss.ref.kind} {miss.ref.value}"
+        self._skipped(levels.music_id(miss.ref), title, str(miss.error))
+
+    def _skipped(self, music_id: UUID | None, title: str, reason: str) -> None:
+        self._tell(
+            lambda zone: events.TrackSkipped(
+                zone_id=zone,
+                client_id=self.client_id,
+                music_id=music_id,
+                title=title,
+                reason=reason,
+            )
+        )
+
+    def _tell(self, event: Callable[[UUID], events.Event]) -> None:
+        for zone in tuple(self.zones):
+            self._around.bus.publish(event(zone))

@@ -1,0 +1,33 @@
+"""Which zones a principal's command reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from tortoise.exceptions import BaseORMException
+
+from antiphon.building.models import Zone
+from antiphon.errors import NotFound, PartAway
+from antiphon.tenancy.scope import scoped
+from antiphon.types import Principal
+
+
+async def reached(principal: Principal, wanted: Sequence[UUID] | None = None) -> list[UUID]:
+    """The zones that the principal reaches, by name; `wanted` alone, in that order, if given.
+
+    Raises NotFound with all that are wanted and not reached.
+    """
+    zones = scoped(Zone, principal)
+    if wanted is not None:
+        zones = zones.filter(id__in=wanted)
+    try:
+        found = [zone_id for (zone_id,) in await zones.order_by("name", "id").values_list("id")]
+    except BaseORMException as error:
+        raise PartAway("The database", "Try again in a moment.") from error
+    if wanted is None:
+        return found
+    wanted = list(dict.fromkeys(wanted))
+    if missing := [zone_id for zone_id in wanted if zone_id not in found]:
+        raise NotFound("zone", ", ".join(map(str, missing)))
+    return wanted

@@ -1,0 +1,146 @@
+"""Play events: one row per call and zone, written behind the sound's back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from tortoise.exceptions import BaseORMException, IntegrityError
+
+from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
+from antiphon.playback.record import Part, Record
+from antiphon.types import CallState, Via
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 1.0
+_LAST_WRITE_S = 3.0
+_MOST_WAITING = 20_000
+_OPEN = (PlayEventStatus.PENDING, PlayEventStatus.DELIVERED, PlayEventStatus.PLAYING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: UUID
+    values: dict[str, Any]
+
+
+class Receipts:
+    """Keeps the play events up to date. While the database is away, rows wait in memory."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[UUID, _Row] = {}
+        self._there: set[UUID] = set()
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Close what an earlier server left open, and begin to write."""
+        try:
+            await PlayEvent.filter(status__in=_OPEN).update(
+                status=PlayEventStatus.FAILED,
+                outcome=CallState.FAILED.value,
+                error_message="the server was restarted",
+            )
+        except BaseORMException:
+            _log.exception("Play events of an earlier run could not be closed")
+        self._task = asyncio.create_task(self._writing(), name="receipts")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what is left, if the database allows."""
+        try:
+            async with asyncio.timeout(_LAST_WRITE_S):
+                await self.settled()
+        except TimeoutError:
+            _log.error("%d play events could not be written", len(self._waiting))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def note(self, record: Record, zone_id: UUID) -> None:
+        """The call's state in a zone changed."""
+        part = record.parts[zone_id]
+        row = _Row(part.receipt_id, _values(record, zone_id, part))
+        if len(self._waiting) < _MOST_WAITING or row.id in self._waiting:
+            self._waiting[row.id] = row
+        self._idle.clear()
+        self._news.set()
+
+    async def settled(self) -> None:
+        """Return when everything is written."""
+        await self._idle.wait()
+
+    async def _writing(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            rows, self._waiting = self._waiting, {}
+            try:
+                await self._write(rows)
+            except IntegrityError:
+                await self._write_singly(rows)
+            except Exception:
+                _log.exception("%d play events have to wait for the database", len(rows))
+                self._waiting = rows | self._waiting
+                await asyncio.sleep(_RETRY_S)
+                self._news.set()
+            if not self._waiting:
+                self._idle.set()
+
+    async def _write(self, rows: dict[UUID, _Row]) -> None:
+        new = rows.keys() - self._there
+        if new:
+            await PlayEvent.bulk_create([PlayEvent(id=key, **rows[key].values) for key in new])
+            self._there |= new
+        for key in rows.keys() - new:
+            await PlayEvent.filter(id=key).update(**rows[key].values)
+        self._there -= {row.id for row in rows.values() if row.values["outcome"]}
+
+    async def _write_singly(self, rows: dict[UUID, _Row]) -> None:
+        """Some row refers to what is gone (a zone, a user), or had been written after all."""
+        for row in rows.values():
+            try:
+                if not await PlayEvent.filter(id=row.id).update(**row.values):
+                    await PlayEvent.create(id=row.id, **row.values)
+            except BaseORMException as error:
+                _log.warning("A play event of call %s is lost: %s", row.values["call_id"], error)
+
+
+def _values(record: Record, zone_id: UUID, part: Part) -> dict[str, Any]:
+    is_scheduled = record.principal.via is Via.SCHEDULE
+    return {
+        "client_id": record.client_id,
+        "zone_id": zone_id,
+        "call_id": record.id,
+        "announcement_id": record.request.announcement_id,
+        "title": record.title[:300],
+        "event_type": PlayEventType.SCHEDULED if is_scheduled else PlayEventType.INSTANT,
+        "status": _status(part),
+        "outcome": part.state.value if part.state.final else "",
+        "delivered_at": part.delivered_at,
+        "completed_at": part.finished_at,
+        "seconds_heard": part.seconds_heard,
+        "error_message": part.reason or record.note,
+        "created_by_id": record.principal.user_id,
+    }
+
+
+def _status(part: Part) -> PlayEventStatus:
+    if part.state is CallState.COMPLETED:
+        return PlayEventStatus.COMPLETED
+    if part.state is CallState.PLAYING:
+        return PlayEventStatus.PLAYING
+    if part.state.final:
+        return PlayEventStatus.FAILED
+    return PlayEventStatus.PENDING if part.delivered_at is None else PlayEventStatus.DELIVERED
