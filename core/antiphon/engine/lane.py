@@ -16,7 +16,7 @@ from antiphon.engine.voice import Voice
 
 _VOLUME_S = 0.05
 _SWAP_S = 0.04
-_METER_EVERY = 10  # one block in ten is looked at: enough to tell silence and level
+_LN_PER_DB = float(np.log(10.0) / 20.0)
 
 
 @dataclass(slots=True)
@@ -24,13 +24,13 @@ class _Meter:
     squares: float = 0.0
     samples: int = 0
     peak: float = 0.0
-    blocks: int = 0
 
 
 class Lane:
     """Mixes one zone, block by block, on the mixing thread.
 
-    While nothing is mixed and the volume is 100 the programme's samples pass through untouched.
+    While nothing is mixed (the lane is calm) the programme's samples pass through: untouched at
+    volume 100, scaled once for all zones of one volume below it.
     """
 
     def __init__(self, zone: str, sink: Sink, volume: int, levels: Configure) -> None:
@@ -49,7 +49,7 @@ class Lane:
         self._limiter = Limiter(levels.true_peak_db)
         self._meter = _Meter()
         self._silence = b""
-        self._scaled: Mix = np.zeros((0, 2), np.float32)
+        self._calm = False
 
     @property
     def programme(self) -> Programme | None:
@@ -73,15 +73,18 @@ class Lane:
         self._leaving, self._programme = self._programme, programme
         self._joining = Ramp(0.0)
         self._joining.to(1.0, _SWAP_S)
+        self._calm = False
 
     def set_volume(self, percent: int) -> None:
         """Move to a volume."""
         self._volume.to(volume_gain(percent), _VOLUME_S)
+        self._calm = False
 
     def speak(self, voice: Voice) -> None:
         """Let a call be heard and start to duck the music for it."""
         self.voice = voice
         self._voice_gain = Ramp(1.0)
+        self._calm = False
         self._duck()
 
     def hush(self, fade_s: float) -> None:
@@ -108,82 +111,76 @@ class Lane:
         if bed_db != self._duck_db.target:
             self._duck_db.to(bed_db, self._levels.duck_down_s)
 
-    def process(self, frame: int, frames: int) -> None:
-        """Mix the block that starts at `frame` and hand it to the sink."""
-        music = self._programme.render(frame, frames) if self._programme else None
-        mixing = (
-            self.voice is not None
-            or self._duck_db.value != 0.0
-            or self._leaving is not None
-            or self._joining.moving
-            or self._limiter.acting
-        )
-        if mixing:
-            block: Samples | None = self._mix(frame, frames, music)
+    def process(self, frame: int, frames: int, *, metered: bool) -> None:
+        """Mix the block that starts at `frame` and hand it to the sink; look at its level too."""
+        programme = self._programme
+        if self._calm:
+            gain = self._volume.value
+            block = programme.at_volume(frame, frames, gain) if programme and gain else None
         else:
-            block = self._at_volume(music, frames)
-        data = self._bytes(block, frames)
+            block = self._mix(frame, frames, programme)
+            self._calm = self._is_calm()
+        data = self._silent(frames) if block is None else block.data.cast("B")
         self.sink.write(data)
         if self.tap is not None:
             self.tap.write(data)
-        self._measure(block)
+        if metered:
+            self._measure(block)
 
-    def _bytes(self, block: Samples | None, frames: int) -> memoryview:
-        if block is None:
-            if len(self._silence) != frames * 4:
-                self._silence = bytes(frames * 4)
-            return memoryview(self._silence)
-        return block.data.cast("B")
+    def _is_calm(self) -> bool:
+        return (
+            self.voice is None
+            and self._duck_db.value == 0.0
+            and self._leaving is None
+            and not self._joining.moving
+            and not self._volume.moving
+            and not self._limiter.acting
+        )
 
-    def _at_volume(self, music: Samples | None, frames: int) -> Samples | None:
-        if self._volume.moving:
-            line = self._volume.block(frames)
-            return None if music is None else _to_s16(music * line[:, None])
-        if music is None or self._volume.value == 0.0:
-            return None
-        if self._volume.value == 1.0:
-            return np.ascontiguousarray(music)
-        if len(self._scaled) != frames:
-            self._scaled = np.empty((frames, 2), np.float32)
-        np.multiply(music, np.float32(self._volume.value), out=self._scaled, casting="unsafe")
-        return _to_s16(self._scaled)
+    def _silent(self, frames: int) -> memoryview:
+        if len(self._silence) != frames * 4:
+            self._silence = bytes(frames * 4)
+        return memoryview(self._silence)
 
-    def _mix(self, frame: int, frames: int, music: Samples | None) -> Samples:
-        mixed: Mix = np.zeros((frames, 2), np.float32)
-        if music is not None:
-            mixed += music
+    def _mix(self, frame: int, frames: int, programme: Programme | None) -> Samples:
+        volume = self._gains(self._volume, frames)
+        music = programme.render(frame, frames) if programme else None
+        bed = self._bed(frames)
+        if music is None:
+            mixed: Mix = np.zeros((frames, 2), np.float32)
+        else:
+            mixed = np.multiply(music, bed * volume, dtype=np.float32)
         if self._joining.moving:
-            mixed *= self._joining.block(frames)[:, None]
+            mixed *= self._gains(self._joining, frames)
         if self._leaving is not None:
             self._fade_out_leaving(mixed, frame, frames)
-        self._apply_duck(mixed, frames)
-        spoken = self.voice.render(frame, frames) if self.voice else None
-        if spoken is not None:
-            gain = self._voice_gain
-            mixed += spoken * gain.block(frames)[:, None] if gain.moving else spoken * gain.value
-        volume = self._volume
-        mixed *= volume.block(frames)[:, None] if volume.moving else np.float32(volume.value)
+        if self.voice is not None and (spoken := self.voice.render(frame, frames)) is not None:
+            mixed += spoken * (volume * self._gains(self._voice_gain, frames))
         self._limiter.apply(mixed)
-        return _to_s16(mixed)
+        np.rint(mixed, out=mixed)
+        return mixed.astype(np.int16)
+
+    @staticmethod
+    def _gains(ramp: Ramp, frames: int) -> Mix | np.float32:
+        return ramp.block(frames)[:, None] if ramp.moving else np.float32(ramp.value)
+
+    def _bed(self, frames: int) -> Mix | np.float32:
+        """The duck's gains for the music; the duck follows the track that is heard."""
+        self._duck()
+        if self._duck_db.moving:
+            line: Mix = np.exp(self._duck_db.block(frames) * np.float32(_LN_PER_DB))[:, None]
+            return line
+        return np.float32(db_to_gain(self._duck_db.value))
 
     def _fade_out_leaving(self, mixed: Mix, frame: int, frames: int) -> None:
         leaving, self._leaving = self._leaving, None
         music = leaving.render(frame, frames) if leaving else None
         if music is not None:
-            mixed += music * np.linspace(1.0, 0.0, frames, dtype=np.float32)[:, None]
-
-    def _apply_duck(self, mixed: Mix, frames: int) -> None:
-        self._duck()
-        if self._duck_db.moving:
-            mixed *= np.power(np.float32(10.0), self._duck_db.block(frames) / 20)[:, None]
-        elif self._duck_db.value != 0.0:
-            mixed *= np.float32(db_to_gain(self._duck_db.value))
+            line = np.linspace(self._volume.value, 0.0, frames, dtype=np.float32)
+            mixed += music * line[:, None]
 
     def _measure(self, block: Samples | None) -> None:
         meter = self._meter
-        meter.blocks += 1
-        if meter.blocks % _METER_EVERY:
-            return
         if block is None:
             meter.samples += 1
             return
@@ -201,8 +198,3 @@ class Lane:
 
 def _db(gain: float) -> float:
     return max(SILENCE_DB, float(20 * np.log10(gain))) if gain > 0 else SILENCE_DB
-
-
-def _to_s16(mixed: Mix) -> Samples:
-    np.rint(mixed, out=mixed)
-    return np.clip(mixed, -32768, 32767).astype(np.int16)

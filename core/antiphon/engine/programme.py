@@ -58,10 +58,12 @@ class Programme:
         self._crossing = 0
         self._crossing_of = 0
         self._playing = False
+        self._steady = False
         self._pause = Ramp(1.0)
         self._ended = True
         self._rendered_at = -1
         self._rendered: Samples | None = None
+        self._scaled: dict[float, Samples] = {}
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ class Programme:
         self, tracks: tuple[Track, ...], position_s: float, crossfade_s: float, *, playing: bool
     ) -> None:
         """Play these tracks, as soon as the first has samples; until then the old music goes on."""
+        self._steady = False
         self._close(self._incoming)
         self._incoming = None
         self._crossfade_frames = int(crossfade_s * SAMPLE_RATE)
@@ -93,11 +96,13 @@ class Programme:
 
     def pause(self) -> None:
         """Fade out, then hold the position."""
+        self._steady = False
         self._playing = False
         self._pause.to(0.0, _PAUSE_FADE_S)
 
     def resume(self) -> None:
         """Go on with a fade."""
+        self._steady = False
         self._playing = True
         self._pause.to(1.0, _PAUSE_FADE_S)
 
@@ -139,8 +144,45 @@ class Programme:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
-            self._rendered = self._render(frames)
+            self._scaled.clear()
+            current = self._current
+            if self._steady and current is not None and not current.deck.ended:
+                # Nearly every block of a programme's life: nothing changes, nothing is mixed.
+                block = current.deck.take(frames)
+                self._feed(current)
+                self._rendered = block if len(block) == frames else self._padded(block, frames)
+            else:
+                self._rendered = self._render(frames)
+                self._steady = self._is_steady()
         return self._rendered
+
+    def at_volume(self, frame: int, frames: int, gain: float) -> Samples | None:
+        """The same block with a gain of at most 1; zones at one volume share it too."""
+        music = self.render(frame, frames)
+        if music is None or gain == 1.0:
+            return music
+        if (scaled := self._scaled.get(gain)) is None:
+            mixed = np.multiply(music, np.float32(gain), dtype=np.float32)
+            np.rint(mixed, out=mixed)
+            scaled = self._scaled[gain] = mixed.astype(np.int16)
+        return scaled
+
+    def _is_steady(self) -> bool:
+        return (
+            self._playing
+            and self._pause.value == 1.0
+            and self._incoming is None
+            and self._outgoing is None
+            and not self._fade_in
+        )
+
+    def _padded(self, block: Samples, frames: int) -> Samples:
+        """A block that came short: the deck is at its end, or the feeder is late."""
+        missing = frames - len(block)
+        rest = self._take(missing)
+        if rest is None:
+            rest = np.zeros((missing, 2), np.int16)
+        return np.concatenate((block, rest))
 
     def _render(self, frames: int) -> Samples | None:
         if self._incoming is not None:

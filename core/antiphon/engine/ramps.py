@@ -71,7 +71,7 @@ class Limiter:
 
     def apply(self, block: Mix) -> None:
         """Limit a block of shape (frames, 2) in place."""
-        if not self.acting and float(np.abs(block).max(initial=0.0)) <= self._ceiling:
+        if not self.acting and max(block.max(), -block.min()) <= self._ceiling:
             return
         peaks = np.abs(block).max(axis=1)
         allowed = np.minimum(1.0, self._ceiling / np.maximum(peaks, 1.0))

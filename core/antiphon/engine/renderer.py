@@ -38,6 +38,7 @@ from antiphon.engine.voice import Voice
 BLOCK_FRAMES = 960
 _BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
 _STARVED_EVERY_S = 10
+_METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
 
 
 @dataclass(slots=True)
@@ -94,8 +95,9 @@ class Renderer:
         frame, frames = self.frame, self.block_frames
         if self._calls:
             self._begin_ready_calls()
+        metered = frame // frames % _METER_EVERY == 0
         for lane in self._lanes.values():
-            lane.process(frame, frames)
+            lane.process(frame, frames, metered=metered)
         if self._calls:
             self._end_calls()
         self.frame = frame + frames
