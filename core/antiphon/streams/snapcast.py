@@ -106,6 +106,11 @@ class Snapcast:
         return self._synced.is_set()
 
     @property
+    def new_clients_join_first_zone(self) -> bool:
+        """Whether the settings want a loudspeaker that nobody has assigned to be heard."""
+        return self._settings.unassigned == "first_zone"
+
+    @property
     def ports(self) -> Ports:
         """Where the server listens; zeros when there is none."""
         return self._home.ports if self._home else Ports(0, 0, 0)
@@ -154,8 +159,12 @@ class Snapcast:
             await self._home.withdraw(zone_id, self._control)
 
     def clients(self) -> Sequence[SnapClient]:
-        """All clients that the server knows, connected or not."""
+        """All clients that the server knows, connected or not; none while it is away."""
         return tuple(self._state.clients.values())
+
+    def client(self, client_id: str) -> SnapClient | None:
+        """One client, if the server knows it."""
+        return self._state.clients.get(client_id)
 
     def subscribe(self, handler: Callable[[ClientNews], None]) -> Callable[[], None]:
         """Call `handler` with all news about clients; returns the function that ends it."""
@@ -234,6 +243,7 @@ class Snapcast:
         """See `control.Listener`."""
         was_there = self._synced.is_set()
         self._synced.clear()
+        self._state = ServerState()
         self._tell(is_up=False, message=self._exit_reason or reason)
         if was_there:
             self._publish(ServerLost())

@@ -1,0 +1,232 @@
+"""`DeviceService`: all loudspeakers, who may touch them, and what is wished of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+from antiphon.building.models import Device, Zone
+from antiphon.building.snapclients import SnapclientDriver, Snapclients
+from antiphon.errors import Conflict, Invalid, NotFound, Unavailable
+from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
+from antiphon.plugins.devices import DeviceDriver, DeviceUpdate, DeviceView
+from antiphon.processes import Backoff
+from antiphon.streams import ClientNews, ClientsSynced, Snapcast
+from antiphon.tenancy.models import Client
+from antiphon.tenancy.scope import scoped
+from antiphon.types import Principal, Role
+
+_log = logging.getLogger(__name__)
+
+
+class DeviceService:
+    """Implements `antiphon.plugins.Devices`; enter it once the database is open.
+
+    The table holds what is wished. It is written first and then carried to the device by the
+    driver of its type; a device that is away gets it when it is back.
+    """
+
+    def __init__(self, bus: EventBus, snapcast: Snapcast) -> None:
+        self._bus = bus
+        self._snapcast = snapcast
+        self._snapclients = Snapclients(bus, snapcast, self._publish)
+        self._drivers: dict[str, DeviceDriver] = {}
+        self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
+        self._lock = asyncio.Lock()
+        self._stack = contextlib.ExitStack()
+        self._task: asyncio.Task[None] | None = None
+        self.add_driver(SnapclientDriver(snapcast))
+
+    def add_driver(self, driver: DeviceDriver) -> None:
+        """Let `driver` carry wishes to its type of device. Raises ValueError where one does."""
+        if driver.device_type in self._drivers:
+            taken = type(self._drivers[driver.device_type]).__name__
+            raise ValueError(f"Devices of type {driver.device_type!r} already have {taken}")
+        self._drivers[driver.device_type] = driver
+
+    async def __aenter__(self) -> Self:
+        """Follow snapserver."""
+        await self._snapclients.forget_presence()
+        self._stack.callback(self._snapcast.subscribe(self._news.put_nowait))
+        self._stack.callback(self._bus.subscribe(ZoneDeleted, self._news.put_nowait))
+        if self._snapcast.available:
+            self._news.put_nowait(ClientsSynced(tuple(self._snapcast.clients())))
+        self._task = asyncio.create_task(self._follow(), name="devices")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop following."""
+        self._stack.close()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def views(self, principal: Principal) -> Sequence[DeviceView]:
+        """See `Devices`."""
+        devices = await scoped(Device, principal)
+        if principal.client_id is not None and await _sees_unadopted(principal):
+            devices = [*devices, *await Device.filter(client_id__isnull=True)]
+        devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
+        return [_view(device) for device in devices]
+
+    async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
+        """See `Devices`."""
+        return _view(await self._device(principal, device_id))
+
+    async def update(
+        self, principal: Principal, device_id: UUID, update: DeviceUpdate
+    ) -> DeviceView:
+        """See `Devices`. Raises Conflict where the zone's client has all devices it may have."""
+        async with self._lock:
+            device = await self._device(principal, device_id)
+            volume, zone_id = device.volume, device.zone_id
+            if update.name is not None:
+                device.name = _checked_name(update.name)
+            if "zone_id" in update.model_fields_set:
+                await self._move(principal, device, update.zone_id)
+            await device.save()
+            if device.volume != volume:
+                await self._carry(device, lambda driver, id_: driver.set_volume(id_, device.volume))
+            if update.name is not None:
+                await self._carry(device, lambda driver, id_: driver.set_name(id_, device.name))
+            if device.zone_id != zone_id:
+                await self._carry(device, lambda driver, id_: driver.assign(id_, device.zone_id))
+            self._publish(device)
+            return _view(device)
+
+    async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
+        """See `Devices`. Raises Invalid outside of 0 to 100."""
+        if not 0 <= volume <= 100:
+            raise Invalid.field("volume", f"must be from 0 to 100, not {volume}")
+        async with self._lock:
+            device = await self._device(principal, device_id)
+            device.volume = volume
+            await device.save()
+            await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
+            self._publish(device)
+            return _view(device)
+
+    async def _device(self, principal: Principal, device_id: UUID) -> Device:
+        device = await scoped(Device, principal).get_or_none(id=device_id)
+        if device is None and await _sees_unadopted(principal):
+            device = await Device.get_or_none(id=device_id, client_id__isnull=True)
+        if device is None:
+            raise NotFound("device", device_id)
+        return device
+
+    async def _move(self, principal: Principal, device: Device, zone_id: UUID | None) -> None:
+        """Put a device into a zone. One that is adopted by that starts at the zone's volume."""
+        if zone_id is None:
+            device.zone_id = None
+            return
+        zone = await scoped(Zone, principal).get_or_none(id=zone_id)
+        if zone is None:
+            raise NotFound("zone", zone_id)
+        if device.client_id != zone.client_id:
+            await _check_limit(zone.client_id)
+        if device.client_id is None:
+            device.volume = zone.default_volume
+        device.zone_id, device.client_id = zone.id, zone.client_id
+
+    async def _carry(self, device: Device, wish: _Wish) -> None:
+        if (driver := self._drivers.get(device.device_type)) is None:
+            _log.warning("No driver is there for devices of type %s", device.device_type)
+            return
+        try:
+            await wish(driver, device.device_id)
+        except Unavailable as error:
+            _log.info("%s is told when it is back: %s", device.name, error)
+
+    async def _follow(self) -> None:
+        backoff = Backoff(first_s=1.0, most_s=60.0)
+        while True:
+            news = await self._news.get()
+            try:
+                async with self._lock:
+                    if isinstance(news, ZoneDeleted):
+                        await self._empty(news.zone_id)
+                    else:
+                        await self._snapclients.follow(news)
+                backoff.reset()
+            except Exception:
+                _log.exception("News of loudspeakers could not be kept; all are read again")
+                await asyncio.sleep(backoff.next_s())
+                if self._snapcast.available:
+                    self._news.put_nowait(ClientsSynced(tuple(self._snapcast.clients())))
+
+    async def _empty(self, zone_id: UUID) -> None:
+        for device in await Device.filter(zone_id=zone_id):
+            device.zone_id = None
+            await device.save()
+            await self._carry(device, lambda driver, id_: driver.assign(id_, None))
+            self._publish(device)
+
+    def _publish(self, device: Device) -> None:
+        self._bus.publish(
+            DeviceChanged(
+                device_id=device.id,
+                client_id=device.client_id,
+                is_online=device.is_online,
+                volume=device.volume,
+                zone_id=device.zone_id,
+            )
+        )
+
+
+class _Wish(Protocol):
+    def __call__(self, driver: DeviceDriver, device_id: str, /) -> Awaitable[None]: ...
+
+
+async def _sees_unadopted(principal: Principal) -> bool:
+    """Operators do; a tenant's own people do where there is no other tenant."""
+    if principal.client_id is None:
+        return principal.role in (Role.ADMIN, Role.STAFF)
+    if principal.role is not Role.CLIENT:
+        return False
+    return await scoped(Client, Principal.system()).count() == 1
+
+
+async def _check_limit(client_id: UUID) -> None:
+    client = await Client.get(id=client_id)
+    if client.max_devices is None:
+        return
+    if await Device.filter(client_id=client_id).count() >= client.max_devices:
+        raise Conflict(
+            f"{client.name} has all {client.max_devices} devices that its subscription allows. "
+            "Remove one, or raise max_devices."
+        )
+
+
+def _checked_name(name: str) -> str:
+    if not (name := name.strip()):
+        raise Invalid.field("name", "must not be blank")
+    return name
+
+
+def _view(device: Device) -> DeviceView:
+    return DeviceView(
+        id=device.id,
+        client_id=device.client_id,
+        zone_id=device.zone_id,
+        name=device.name,
+        device_type=device.device_type,
+        device_id=device.device_id,
+        model=device.model,
+        firmware_version=device.firmware_version,
+        ip_address=device.ip_address,
+        is_online=device.is_online,
+        volume=device.volume,
+        latency_ms=device.latency_ms,
+        last_seen=device.last_seen,
+    )
