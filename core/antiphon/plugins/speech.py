@@ -59,6 +59,10 @@ class SpeechRegistry:
             raise ValueError(f"There is already a speech engine named {engine.name!r}")
         self._engines[engine.name] = engine
 
+    def remove(self, engine: SpeechEngine) -> None:
+        """Offer the voices of `engine` no more."""
+        self._engines = {key: kept for key, kept in self._engines.items() if kept is not engine}
+
     async def voices(self) -> list[Voice]:
         """All voices, in the order in which their engines were loaded."""
         return [voice for engine in self._engines.values() for voice in await engine.voices()]

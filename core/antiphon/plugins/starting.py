@@ -1,0 +1,194 @@
+"""Brings the loaded plugins to life, in two steps, and takes each out that fails in one."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from antiphon.events import EventBus, PartChanged
+from antiphon.plugins import patience
+from antiphon.plugins.context import Jobs, PluginContext
+from antiphon.plugins.devices import DeviceDriver, Devices
+from antiphon.plugins.manager import HOOK_TIMEOUT_S, Plugins, say
+from antiphon.plugins.media import MediaRegistry, MediaSource
+from antiphon.plugins.records import PluginStatus
+from antiphon.plugins.routes import Route
+from antiphon.plugins.services import START_TIMEOUT_S, ServiceTask
+from antiphon.plugins.speech import SpeechEngine, SpeechRegistry
+from antiphon.plugins.zones import Zones
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginParts:
+    """What all plugins are given of the server; see `PluginContext`."""
+
+    bus: EventBus
+    zones: Zones
+    devices: Devices
+    media: MediaRegistry
+    speech: SpeechRegistry
+    jobs: Jobs
+    data_dir: Path
+    media_dir: Path
+
+
+@dataclass(slots=True)
+class _Given:
+    """What one plugin gave."""
+
+    sources: Sequence[MediaSource] = ()
+    engines: Sequence[SpeechEngine] = ()
+    drivers: Sequence[DeviceDriver] = ()
+    routes: Sequence[Route] = ()
+    services: Sequence[AbstractAsyncContextManager[None]] = ()
+
+
+@dataclass(slots=True)
+class Connected:
+    """The plugins between their two steps: asked and registered, but their services not running."""
+
+    plugins: Plugins
+    parts: PluginParts
+    given: dict[str, _Given] = field(default_factory=dict)
+    start_timeout_s: float = START_TIMEOUT_S
+
+    @property
+    def routes(self) -> list[Route]:
+        """The operations of the plugins that are well; ask when the services run."""
+        return [route for given in self._well() for route in given.routes]
+
+    @property
+    def drivers(self) -> list[DeviceDriver]:
+        """The device drivers of the plugins that are well; ask when the services run."""
+        return [driver for given in self._well() for driver in given.drivers]
+
+    @asynccontextmanager
+    async def services(self) -> AsyncIterator[None]:
+        """Run all services, in order; leave them in reverse. A plugin whose service fails is out.
+
+        Each service runs in a task of its own. One that ends by itself later on puts its plugin
+        into quarantine; what else the plugin gave stays in use.
+        """
+        async with AsyncExitStack() as stack:
+            for name, given in list(self.given.items()):
+                async with AsyncExitStack() as started:
+                    try:
+                        for service in given.services:
+                            task = ServiceTask(
+                                f"The plugin {name}",
+                                service,
+                                partial(self._quarantine, name),
+                                start_timeout_s=self.start_timeout_s,
+                            )
+                            await task.start()
+                            started.push_async_callback(task.stop)
+                    except Exception as error:
+                        self._remove(name)
+                        _log_failure(name, error)
+                        self.plugins.fail(name, PluginStatus.FAILED_TO_START, say(error))
+                    else:
+                        stack.push_async_exit(started.pop_all())
+            yield
+
+    def register(self, name: str, given: _Given) -> None:
+        """Offer what a plugin gave, or nothing of it. Raises ValueError where a name is taken."""
+        taken = {_operation(route) for route in self.routes}
+        self.given[name] = given
+        try:
+            if again := next((r for r in given.routes if _operation(r) in taken), None):
+                raise ValueError(f"{again.method} {again.path} is already another plugin's")
+            for source in given.sources:
+                self.parts.media.add(source)
+            for engine in given.engines:
+                self.parts.speech.add(engine)
+        except ValueError:
+            self._remove(name)
+            raise
+
+    def _remove(self, name: str) -> None:
+        given = self.given.pop(name)
+        for source in given.sources:
+            self.parts.media.remove(source)
+        for engine in given.engines:
+            self.parts.speech.remove(engine)
+
+    def _well(self) -> list[_Given]:
+        return list(self.given.values())
+
+    def _quarantine(self, name: str, reason: str) -> None:
+        self.plugins.fail(name, PluginStatus.QUARANTINED, f"its service ended: {reason}")
+        self.parts.bus.publish(
+            PartChanged(part=f"plugin {name}", is_up=False, message=f"Its service ended: {reason}")
+        )
+
+
+async def connect(
+    plugins: Plugins,
+    parts: PluginParts,
+    *,
+    hook_timeout_s: float = HOOK_TIMEOUT_S,
+    start_timeout_s: float = START_TIMEOUT_S,
+) -> Connected:
+    """Ask each plugin that is ready for what it offers, and put it into the registries.
+
+    A hook that raises, hangs or returns something else takes its plugin out, with all it gave.
+    """
+    connected = Connected(plugins, parts, start_timeout_s=start_timeout_s)
+    for name in plugins.ready:
+        try:
+            context = _context(plugins, parts, name)
+            connected.register(name, await _ask(plugins, name, context, hook_timeout_s))
+        except Exception as error:
+            _log_failure(name, error)
+            plugins.fail(name, PluginStatus.FAILED_TO_START, say(error))
+    return connected
+
+
+def _context(plugins: Plugins, parts: PluginParts, name: str) -> PluginContext:
+    data_dir = parts.data_dir / "plugins" / name
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return PluginContext(
+        name=name,
+        settings=plugins.settings(name),
+        bus=parts.bus,
+        zones=parts.zones,
+        devices=parts.devices,
+        media=parts.media,
+        speech=parts.speech,
+        jobs=parts.jobs,
+        data_dir=data_dir,
+        media_dir=parts.media_dir,
+        log=logging.getLogger(f"antiphon.plugin.{name}"),
+    )
+
+
+async def _ask(plugins: Plugins, name: str, context: PluginContext, timeout_s: float) -> _Given:
+    async def ask(hook: Callable[[str, PluginContext], R]) -> R:
+        return await patience.call_beside(partial(hook, name, context), timeout_s)
+
+    return _Given(
+        sources=await ask(plugins.media_sources),
+        engines=await ask(plugins.speech_engines),
+        drivers=await ask(plugins.device_drivers),
+        routes=await ask(plugins.routes),
+        services=await ask(plugins.services),
+    )
+
+
+def _operation(route: Route) -> tuple[str, str]:
+    """What two routes must not share: the method, and the path but for its parameters' names."""
+    return route.method.upper(), re.sub(r"\{[^}]*\}", "{}", route.path.strip("/"))
+
+
+def _log_failure(name: str, error: Exception) -> None:
+    logging.getLogger(f"antiphon.plugin.{name}").error(
+        "The plugin %s could not be started", name, exc_info=error
+    )
