@@ -203,7 +203,8 @@ async def test_a_service_that_dies_later_is_told_and_nothing_else_dies(
 
 
 async def test_two_plugins_that_claim_one_kind_of_media(write: Write, parts: PluginParts) -> None:
-    plugins = load_plugins(points=[write("a", all_of("a")), write("b", all_of("a"))])
+    other = all_of("a").replace('path="a"', 'path="b"')
+    plugins = load_plugins(points=[write("a", all_of("a")), write("b", other)])
     async with running(plugins, parts) as connected:
         assert [route.path for route in connected.routes] == ["a"]
         assert await offered(parts) == ({"a"}, ["a:a"])
