@@ -14,6 +14,7 @@ from antiphon_ai.text import pieces, speakable
 from antiphon_ai.voices import ENGINE, VoiceFile, VoiceLibrary
 
 WORKER = "speech"
+_LOAD = "antiphon_ai.piper_worker:load"
 
 # A slow machine takes 60 s to load a voice, and speaks as fast as a person: 15 characters a second.
 _LOAD_S = 60.0
@@ -52,14 +53,17 @@ class PiperEngine(SpeechEngine):
             raise Invalid.field("text", f"the voice {voice.id} knows no sound for any of it")
 
     async def warm_up(self) -> None:
-        """Start to load the first voice in the background, if there is one."""
+        """Start to load the first voice, as a job that is seen, if there is one."""
         if voices := await self.voices():
-            self._jobs.start(
-                f"Load the voice {voices[0].name}",
-                "antiphon_ai.piper_worker:load",
-                self._voice_arguments(await self._file(voices[0])),
-                worker=WORKER,
-            )
+            label = f"Load the voice {voices[0].name}"
+            arguments = self._voice_arguments(await self._file(voices[0]))
+            self._jobs.start(label, _LOAD, arguments, worker=WORKER)
+
+    async def load(self) -> None:
+        """Have the first voice loaded, if there is one; at once where it is."""
+        if voices := await self.voices():
+            arguments = self._voice_arguments(await self._file(voices[0]))
+            await self._jobs.run(_LOAD, arguments, worker=WORKER, timeout_s=_LOAD_S)
 
     async def _file(self, voice: Voice) -> VoiceFile:
         found = await asyncio.to_thread(self._library.voices)

@@ -1,23 +1,21 @@
-"""The plugin `ai`: speech engines and the list of voices."""
+"""The plugin `ai`: speech engines."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 from pydantic import BaseModel
 
-from antiphon.plugins import (
-    PluginContext,
-    Route,
-    SpeechEngine,
-    hookimpl,
-)
+from antiphon.errors import AntiphonError
+from antiphon.plugins import PluginContext, SpeechEngine, hookimpl
 from antiphon_ai.engine import PiperEngine
-from antiphon_ai.routes import voice_routes
 from antiphon_ai.settings import AiSettings
 from antiphon_ai.voices import VoiceLibrary
+
+_USED_EVERY_S = 120.0
 
 
 @hookimpl
@@ -33,21 +31,31 @@ def antiphon_speech_engines(context: PluginContext) -> Sequence[SpeechEngine]:
 
 
 @hookimpl
-def antiphon_routes(context: PluginContext) -> Sequence[Route]:
-    """The list of voices."""
-    return voice_routes(context.speech)
-
-
-@hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
-    """The warm-up, if it is wanted."""
-    return [_warm_up(_piper(context))] if _settings(context).warm_up else []
+    """What keeps the first voice loaded, if that is wanted."""
+    return [_warm(context)] if _settings(context).warm_up else []
 
 
 @asynccontextmanager
-async def _warm_up(engine: PiperEngine) -> AsyncIterator[None]:
+async def _warm(context: PluginContext) -> AsyncIterator[None]:
+    engine = _piper(context)
     await engine.warm_up()
-    yield
+    keeping = asyncio.create_task(_keep_warm(context, engine), name="keep the voice loaded")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _keep_warm(context: PluginContext, engine: PiperEngine) -> None:
+    """Use the worker now and then: one that idles is ended, and its voice with it."""
+    while True:
+        await asyncio.sleep(_USED_EVERY_S)
+        try:
+            await engine.load()
+        except AntiphonError as error:
+            context.log.warning("The voice is not loaded: %s", error)
 
 
 def _piper(context: PluginContext) -> PiperEngine:

@@ -97,6 +97,8 @@ def _kept(path: Path) -> Clip | None:
 
 
 def _keep(part: Path, path: Path, measured: Measured) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
     part.replace(path)
     beside = part.with_suffix(".json.part")
     beside.write_text(measured.model_dump_json(), encoding="utf-8")

@@ -7,8 +7,15 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _DISCARDED = "discarded.txt"
+
+
+def flush(file: BinaryIO) -> None:
+    """Have on disk what was written: a row that names a file must outlive a power cut with it."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def move(source: Path, target: Path) -> None:

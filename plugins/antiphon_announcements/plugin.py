@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from antiphon.plugins import MediaSource, PluginContext, Route, hookimpl
+from antiphon.errors import AntiphonError
+from antiphon.plugins import MediaRef, MediaSource, PluginContext, Route, hookimpl
 from antiphon_announcements.clips import ClipStore
 from antiphon_announcements.files import sweep
 from antiphon_announcements.routes import announcement_routes
@@ -17,6 +19,7 @@ from antiphon_announcements.settings import AnnouncementsSettings
 from antiphon_announcements.sources import AnnouncementSource, ChimeSource, TextSource
 
 _MEGABYTE = 1_000_000
+_NOBODY = UUID(int=0)  # a chime is everybody's
 
 
 @hookimpl
@@ -53,14 +56,27 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
 
 @hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
-    """Removes what earlier runs left behind, once."""
-    return [_tidy(context)]
+    """Removes what earlier runs left behind, and makes the chime before the first call."""
+    return [_prepared(context)]
 
 
 @asynccontextmanager
-async def _tidy(context: PluginContext) -> AsyncIterator[None]:
+async def _prepared(context: PluginContext) -> AsyncIterator[None]:
     await asyncio.to_thread(sweep, context.data_dir, "incoming/*", "spoken/*/*.part", "*/*.part")
-    yield
+    chime = asyncio.create_task(_make_chime(context), name="make the chime")
+    try:
+        yield
+    finally:
+        chime.cancel()
+        await asyncio.gather(chime, return_exceptions=True)
+
+
+async def _make_chime(context: PluginContext) -> None:
+    if _settings(context).chime != "none":
+        try:
+            await context.media.resolve(_NOBODY, MediaRef(kind="chime", value="default"))
+        except AntiphonError as error:
+            context.log.warning("The chime could not be made: %s", error)
 
 
 def _settings(context: PluginContext) -> AnnouncementsSettings:

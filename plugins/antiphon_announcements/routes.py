@@ -61,7 +61,6 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             upload=UploadAnnouncement,
             response=StoredAnnouncement,
             status=201,
-            max_body_bytes=max_upload_bytes,
             errors=(Invalid, TooLarge, Unavailable, UnsupportedMedia),
             example={"title": "Closing", "text": "The shop closes in ten minutes."},
         ),

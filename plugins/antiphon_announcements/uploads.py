@@ -14,7 +14,8 @@ from typing import TypeVar
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ValidationError
 
-from antiphon.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
+from antiphon.errors import FieldError, Invalid, PartAway, TooLarge, UnsupportedMedia
+from antiphon_announcements.files import flush
 
 _CHUNK_BYTES = 1 << 18
 _FIELD_BYTES = 1 << 14
@@ -45,7 +46,10 @@ class Upload:
             return model.model_validate({name: v for name, v in self.fields.items() if v})
         except ValidationError as error:
             raise Invalid(
-                FieldError(".".join(map(str, wrong["loc"])) or "body", wrong["msg"])
+                FieldError(
+                    ".".join(map(str, wrong["loc"])) or "body",
+                    wrong["msg"].removeprefix("Value error, "),
+                )
                 for wrong in error.errors()
             ) from None
 
@@ -66,6 +70,10 @@ async def receive(raw: web.Request, folder: Path, limit_bytes: int) -> AsyncIter
             await _read(raw, upload, limit_bytes)
         except ValueError as error:  # what aiohttp raises for a malformed body
             raise Invalid.field("body", f"it is not complete: {error}") from error
+        except OSError as error:
+            raise PartAway(
+                "The media folder", f"It can not be written: {error.strerror}."
+            ) from error
         if not upload.sha256:
             raise Invalid.field("file", "there is no part of this name with a file in it")
         if not upload.size:
@@ -100,6 +108,7 @@ async def _store(part: BodyPartReader, upload: Upload, limit_bytes: int) -> None
                 raise TooLarge(upload.filename or "The file", limit_bytes)
             digest.update(chunk)
             await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(flush, file)
     upload.sha256 = digest.hexdigest()
 
 

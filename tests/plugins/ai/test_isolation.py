@@ -12,8 +12,9 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-import antiphon_ai.plugin, antiphon_ai.routes
-import antiphon_announcements.plugin, antiphon_scheduling.plugin
+from importlib.metadata import entry_points
+for plugin in entry_points(group="antiphon.plugins"):
+    plugin.load()
 from antiphon_ai.engine import PiperEngine
 from antiphon_ai.voices import VoiceLibrary
 
