@@ -35,9 +35,11 @@ def running_url(data_dir: Path) -> str:
 
 async def admin_token(settings: Settings) -> str:
     """A token of five minutes for the first admin. The database must be open."""
-    admin = await User.filter(
-        role=Role.ADMIN, is_active=True, deleted_at__isnull=True
-    ).order_by("created_at").first()
+    admin = (
+        await User.filter(role=Role.ADMIN, is_active=True, deleted_at__isnull=True)
+        .order_by("created_at")
+        .first()
+    )
     if admin is None:
         raise NotFound("active admin;", "make one with: antiphon user add EMAIL --role admin")
     return Tokens(load_secret_key(settings.data_dir / "secret.key"), _TOKEN_S).issue(admin.id)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -25,6 +26,13 @@ class UserRole(StrEnum):
     ADMIN = "admin"
     STAFF = "staff"
     CLIENT = "client"
+
+
+def known(group: typer.Typer) -> Iterator[str]:
+    """The names of the commands and groups of commands in `group`."""
+    for entry in (*group.registered_commands, *group.registered_groups):
+        if entry.name:
+            yield entry.name
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands over a flag

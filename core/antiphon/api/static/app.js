@@ -4,6 +4,7 @@
 const API = "/api/v1/";
 const REFRESH_AFTER_MS = 60;
 const RECONNECT_MS = [500, 1000, 2000, 5000, 10000];
+const CLOSE_NOT_ALLOWED = 4401;
 
 const $ = (id) => document.getElementById(id);
 const zones = new Map(); // zone id → {view, seenAt, card}
@@ -54,13 +55,15 @@ async function all(path) {
 
 async function loadZones() {
   const rows = await all("zones");
-  const known = new Set(rows.map((row) => row.id));
-  for (const [id, zone] of zones) {
-    if (!known.has(id)) { zone.card.root.remove(); zones.delete(id); }
-  }
+  keepOnly(rows.map((row) => row.id));
   await Promise.all(rows.map((row) => loadZone(row.id)));
-  for (const row of rows) $("zones").append(zones.get(row.id).card.root);
-  fillWhere(rows);
+  fillWhere();
+}
+
+function keepOnly(ids) {
+  for (const [id, zone] of zones) {
+    if (!ids.includes(id)) { zone.card.root.remove(); zones.delete(id); }
+  }
 }
 
 async function loadZone(id) {
@@ -82,11 +85,18 @@ async function attemptQuietly(work) {
   try { await work(); } catch { /* the next event or the next connection asks again */ }
 }
 
-function fillWhere(rows) {
-  const where = $("where");
-  const chosen = where.value;
-  where.replaceChildren(option("", "All zones"), ...rows.map((row) => option(row.id, row.name)));
-  where.value = [...where.options].some((each) => each.value === chosen) ? chosen : "";
+// By name, wherever they are shown: cards that stand in their places are not moved.
+function fillWhere() {
+  const views = [...zones.values()].map((zone) => zone.view);
+  views.sort((one, other) => one.name.localeCompare(other.name));
+  views.forEach((view, place) => {
+    const { root } = zones.get(view.zone_id).card;
+    if ($("zones").children[place] !== root) $("zones").insertBefore(root, $("zones").children[place]);
+  });
+  const chosen = $("where").value;
+  const options = views.map((view) => option(view.zone_id, view.name));
+  $("where").replaceChildren(option("", "All zones"), ...options);
+  $("where").value = zones.has(chosen) ? chosen : "";
 }
 
 function option(value, text) {
@@ -221,7 +231,7 @@ function listen(id) {
   if (listening) {
     const format = audio.canPlayType('audio/ogg; codecs="opus"') ? "ogg" : "wav";
     audio.src = `${API}zones/${id}/listen?format=${format}&token=${encodeURIComponent(token)}`;
-    attempt(() => audio.play());
+    attempt(() => audio.play().catch(unlessStopped));
   } else {
     audio.pause();
     audio.removeAttribute("src");
@@ -230,46 +240,48 @@ function listen(id) {
   for (const each of [before, id]) if (zones.has(each)) paint(zones.get(each));
 }
 
+function unlessStopped(error) {
+  if (error.name !== "AbortError") throw error;
+}
+
 // --- Live updates ------------------------------------------------------------------------------
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const address = `${scheme}//${location.host}${API}ws/events?token=${encodeURIComponent(token)}`;
-  const mine = (socket = new WebSocket(address));
-  mine.onopen = () => {
-    attempts = 0;
-    $("connection").textContent = "live";
-    refreshSoon(null);
-  };
-  mine.onmessage = ({ data }) => {
-    const { type, zone_id: zone } = JSON.parse(data);
-    if (/^Zone(Created|Changed|Deleted)$/.test(type)) refreshSoon(null);
-    else if (zone && type !== "LevelMeasured") refreshSoon(zone);
-  };
-  mine.onclose = () => {
+  const mine = (socket = new WebSocket(`${scheme}//${location.host}${API}ws/events`));
+  mine.onopen = () => mine.send(JSON.stringify({ token }));
+  mine.onmessage = ({ data }) => receive(JSON.parse(data));
+  mine.onclose = ({ code }) => {
     if (socket !== mine) return;
+    if (code === CLOSE_NOT_ALLOWED) return logOut();
     $("connection").textContent = "connecting again…";
     const wait = RECONNECT_MS[Math.min(attempts++, RECONNECT_MS.length - 1)];
-    setTimeout(() => socket === mine && token && attemptQuietly(reconnect), wait);
+    setTimeout(() => socket === mine && connect(), wait);
   };
 }
 
-async function reconnect() {
-  try {
-    await loadZones(); // an expired token leads to the log-in form from here
-  } finally {
-    if (token) connect();
+function receive(message) {
+  if (message.type === "state") {
+    attempts = 0;
+    $("connection").textContent = "live";
+    keepOnly(message.zones.map((view) => view.zone_id));
+    message.zones.forEach(show);
+    fillWhere();
+  } else if (message.type === "event") {
+    const zone = message.data.zone_id;
+    if (/^Zone(Created|Changed|Deleted)$/.test(message.event)) refreshSoon(null);
+    else if (zones.has(zone) && message.event !== "LevelMeasured") refreshSoon(zone);
   }
 }
 
 // --- Coming and going --------------------------------------------------------------------------
 
-async function enter() {
+function enter() {
   $("login").hidden = true;
   $("building").hidden = false;
   $("logout").hidden = false;
-  await attempt(loadZones);
-  if (token) connect();
+  $("connection").textContent = "connecting…";
+  connect();
 }
 
 function logOut() {
@@ -294,7 +306,7 @@ $("login").onsubmit = (event) => {
     ({ access_token: token } = await call("POST", "auth/login", body));
     localStorage.setItem("antiphon.token", token);
     $("password").value = "";
-    await enter();
+    enter();
   });
 };
 
