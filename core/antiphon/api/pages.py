@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -40,27 +41,24 @@ def add_pages(app: web.Application, document: dict[str, Any]) -> None:
 
     app.router.add_get(PREFIX + "openapi.json", openapi)
     here = Path(str(files("antiphon.api")))
-    _add_folder(app, PREFIX + "docs", here / "reader", "docs.html")
-    app.router.add_get(PREFIX + "docs/", _moved(PREFIX + "docs"))
-    _add_folder(app, "", here / "static", "index.html")
+    app.router.add_get(PREFIX + "docs", _page(here / "reader", "docs.html"))
+    _add_folder(app, PREFIX + "docs", here / "reader")
+    _add_folder(app, "/static", here / "static")
+    app.router.add_get("/", _page(here / "static", "index.html"))
 
 
-def _add_folder(app: web.Application, prefix: str, folder: Path, page: str) -> None:
-    async def index(_: web.Request) -> web.FileResponse:
-        return _file(folder, page)
-
+def _add_folder(app: web.Application, prefix: str, folder: Path) -> None:
     async def asset(request: web.Request) -> web.FileResponse:
         return _file(folder, request.match_info["name"])
 
-    app.router.add_get(prefix or "/", index)
     app.router.add_get(prefix + "/{name}", asset)
 
 
-def _moved(to: str) -> Any:
-    async def moved(_: web.Request) -> web.Response:
-        return web.Response(status=308, headers={"Location": to})
+def _page(folder: Path, name: str) -> Callable[[web.Request], Awaitable[web.FileResponse]]:
+    async def page(_: web.Request) -> web.FileResponse:
+        return _file(folder, name)
 
-    return moved
+    return page
 
 
 def _file(folder: Path, name: str) -> web.FileResponse:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import time
 from uuid import UUID
 
 from tortoise import fields
 
-from antiphon.store.base import SoftDeleteModel, TimestampedModel
+from antiphon.store.base import SoftDeleteModel, TimestampedModel, WallTimeField
 from antiphon.tenancy.models import Client, User
 
 
@@ -45,8 +44,8 @@ class Zone(SoftDeleteModel):
     description = fields.TextField(default="")
     default_volume = fields.IntField(default=70)
     background_volume_percent = fields.IntField(null=True)
-    quiet_from: time | None = fields.TimeField(null=True)
-    quiet_until: time | None = fields.TimeField(null=True)
+    quiet_from = WallTimeField(null=True)
+    quiet_until = WallTimeField(null=True)
     channel_playlist_id = fields.UUIDField(null=True)
     image = fields.CharField(max_length=200, null=True)
     is_active = fields.BooleanField(default=True)

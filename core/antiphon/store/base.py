@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import time
+from typing import Any
 
 from tortoise import fields
 from tortoise.models import Model
@@ -26,3 +28,21 @@ class SoftDeleteModel(TimestampedModel):
 
     class Meta:
         abstract = True
+
+
+class WallTimeField(fields.Field["time | None"]):
+    """A time of day on the wall, without a zone; kept as `HH:MM:SS`.
+
+    Tortoise's own TimeField can not be written to SQLite, and gives a time zone to what has none.
+    """
+
+    SQL_TYPE = "VARCHAR(8)"
+    field_type = time
+
+    def to_python_value(self, value: Any) -> time | None:
+        """A `time`, from what the database holds or a caller gives."""
+        return time.fromisoformat(value) if isinstance(value, str) else value
+
+    def to_db_value(self, value: Any, instance: Any) -> str | None:  # noqa: ARG002  as it is called
+        """The text that is kept."""
+        return value.isoformat("seconds") if isinstance(value, time) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -56,15 +57,6 @@ class StateMessage(Frozen):
     zones: tuple[PlaybackView, ...]
 
 
-class EventMessage(Frozen):
-    """Something happened. `sequence` counts up by one: a gap can not happen unnoticed."""
-
-    type: Literal["event"] = "event"
-    sequence: int
-    event: str = Field(description="The event's name, such as `TrackStarted`.")
-    data: dict[str, Any]
-
-
 class ProblemMessage(Frozen):
     """The last message before the server closes the connection because of the client."""
 
@@ -84,7 +76,7 @@ def event_routes(
     """The route `ws/events`."""
 
     async def events(request: Request[None, None]) -> web.StreamResponse:
-        token = bearer(request.raw)
+        token = bearer(request.raw) or request.raw.query.get("token")
         if token is not None:
             await authenticator.principal(token)
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE)
@@ -104,11 +96,12 @@ def event_routes(
             handler=events,
             summary="Follow what happens (WebSocket)",
             description=(
-                'Send the token in the header, or as the first message: `{"token": "…"}`. The '
-                "server's first message has type `state` and all zones that you see; then one "
-                "message of type `event` for each event, with a `sequence` that counts up by "
-                'one. `{"type": "ping"}` is answered by `{"type": "pong"}`. Close codes: 4401 '
-                "for a token that is not or no longer valid, 4408 for a reader that is too slow."
+                "Send the token in the header or as the parameter `token`, or send "
+                '`{"token": "…"}` as the first message. The server\'s first message has the type '
+                "`state` and all zones that you see. Then there is a message for each event: its "
+                "name as `type`, a `sequence` that counts up by one, and what the event tells. "
+                '`{"type": "ping"}` is answered by `{"type": "pong"}`. Close codes: 4401 for a '
+                "token that is not or no longer valid, 4408 for a reader that is too slow."
             ),
             tag="events",
             roles=None,
@@ -173,13 +166,8 @@ class _Conversation:
                 if not await sight.sees(event):
                     continue
                 sequence += 1
-                await self._send(
-                    EventMessage(
-                        sequence=sequence,
-                        event=type(event).__name__,
-                        data=event.model_dump(mode="json"),
-                    )
-                )
+                told = {"type": type(event).__name__, "sequence": sequence}
+                await self._send_text(json.dumps(told | event.model_dump(mode="json")))
         except TimeoutError:
             return _CLOSE_TOO_SLOW
         except ConnectionError:
@@ -198,8 +186,11 @@ class _Conversation:
                 return _CLOSE_NOT_ALLOWED
 
     async def _send(self, message: BaseModel) -> None:
+        await self._send_text(message.model_dump_json())
+
+    async def _send_text(self, text: str) -> None:
         async with asyncio.timeout(_SEND_S):
-            await self._socket.send_str(message.model_dump_json())
+            await self._socket.send_str(text)
 
 
 async def _first_result(*talks: Any) -> int:
