@@ -1,0 +1,83 @@
+"""What a person should look at, retained while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from uuid import UUID
+
+from antiphon_devices.documents import Documents
+from antiphon_devices.payloads import Alert, now
+from antiphon_devices.topics import ClientTopic, Kind
+
+OPEN_FOR_S = 3600.0
+_MAX_PER_CLIENT = 100
+
+
+class Alerts:
+    """Opens alerts and closes each when it was not raised again for an hour.
+
+    `counted` is called with a client and how many of its alerts are open now.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        counted: Callable[[UUID, int], None],
+        open_for_s: float = OPEN_FOR_S,
+    ) -> None:
+        self._documents = documents
+        self._counted = counted
+        self._open_for_s = open_for_s
+        self._open: dict[UUID, dict[ClientTopic, asyncio.TimerHandle]] = {}
+
+    def retained_command(self, client_id: UUID, topic: str) -> None:
+        """Somebody sent a command with the retain flag."""
+        self._raise(
+            client_id,
+            "retained_command",
+            topic,
+            f"A message with the retain flag came on {topic}. It was not executed, and it was "
+            "removed: a retained command is executed again at every reconnect. "
+            "Send commands without the retain flag.",
+        )
+
+    def foreign_writer(self, client_id: UUID, topic: str) -> None:
+        """Somebody keeps writing where the server alone writes."""
+        self._raise(
+            client_id,
+            "foreign_writer",
+            topic,
+            f"Somebody else keeps writing to {topic}, where this server alone writes. "
+            "If it is another Antiphon on the same broker, give it another root.",
+        )
+
+    def close(self) -> None:
+        """Forget the timers; the alerts stay open for the next start to sort out."""
+        for handles in self._open.values():
+            for handle in handles.values():
+                handle.cancel()
+        self._open.clear()
+
+    def _raise(self, client_id: UUID, code: str, topic: str, message: str) -> None:
+        mine = self._open.setdefault(client_id, {})
+        mark = hashlib.sha256(topic.encode()).hexdigest()[:12]
+        alert_id = f"{code}-{mark}"
+        place = ClientTopic(Kind.ALERT, alert_id, client=str(client_id))
+        if place in mine:
+            mine.pop(place).cancel()
+        elif len(mine) >= _MAX_PER_CLIENT:
+            return
+        loop = asyncio.get_running_loop()
+        mine[place] = loop.call_later(self._open_for_s, self._close, client_id, place)
+        self._documents.put(
+            place, Alert(id=alert_id, ts=now(), code=code, message=message, topic=topic)
+        )
+        self._counted(client_id, len(mine))
+
+    def _close(self, client_id: UUID, place: ClientTopic) -> None:
+        mine = self._open.get(client_id, {})
+        if mine.pop(place, None) is not None:
+            self._documents.drop(place)
+            self._counted(client_id, len(mine))

@@ -1,0 +1,251 @@
+"""The server's side of MQTT: events in, documents out; commands in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from uuid import UUID
+
+from antiphon.events import (
+    CallChanged,
+    DeviceEvent,
+    EventBus,
+    LevelMeasured,
+    PartChanged,
+    ZoneDeleted,
+    ZoneEvent,
+)
+from antiphon_devices.agents import Agents
+from antiphon_devices.alerts import Alerts
+from antiphon_devices.answers import Answers
+from antiphon_devices.commands import Commands
+from antiphon_devices.connection import Connection, Incoming, Session
+from antiphon_devices.documents import Documents
+from antiphon_devices.mirror import Building, Mirror
+from antiphon_devices.outbox import Outbox
+from antiphon_devices.pace import Pace
+from antiphon_devices.payloads import ServerInfo, now
+from antiphon_devices.requests import Request
+from antiphon_devices.settings import BrokerAddress
+from antiphon_devices.topics import (
+    ClientTopic,
+    DeviceTopic,
+    InvalidTopic,
+    Kind,
+    MirrorTopic,
+    ServerTopic,
+    Topic,
+    ZoneTopic,
+    parse,
+)
+from antiphon_devices.turns import Turns
+
+PART = "broker"
+_STATE_INTERVAL_S = 0.2
+_RELOAD_INTERVAL_S = 300.0
+_RETRY_INTERVAL_S = 5.0
+_MAX_CORRECTIONS = 5
+
+
+class Bridge:
+    """Listens to the bus and to the broker. Run it with `bridged`."""
+
+    def __init__(self, building: Building, bus: EventBus, root: str, log: logging.Logger) -> None:
+        self._bus = bus
+        self._root = root
+        self._log = log
+        self.outbox = Outbox()
+        self._documents = Documents(root, self.outbox)
+        self._mirror = Mirror(building, self._documents)
+        self._answers = Answers(root, self.outbox, log)
+        self._commands = Commands(building.zones, building.devices, self._mirror, self._answers)
+        self._alerts = Alerts(self._documents, self._count_alerts)
+        self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
+        self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
+        self._agents = Agents(building.devices, self._mirror, self._device_pace.mark, log)
+        self._turns = Turns()
+        self._corrections: Counter[str] = Counter()
+
+    @property
+    def session(self) -> Session:
+        """What a connection to the broker begins with."""
+        return Session(
+            status_topic=ServerTopic(Kind.STATUS).render(self._root),
+            reported=[f"{self._root}/device/+/up/status", f"{self._root}/device/+/up/state"],
+            mirrored=[
+                f"{self._root}/server/+",
+                f"{self._root}/client/#",
+                f"{self._root}/device/+/down/desired",
+            ],
+        )
+
+    # --- the building changed --------------------------------------------------------------
+
+    def subscribe(self) -> list[Callable[[], None]]:
+        """Follow the bus; returns the functions that end it."""
+        return [
+            self._bus.subscribe(ZoneEvent, self._zone_event),
+            self._bus.subscribe(DeviceEvent, self._device_event),
+            self._bus.subscribe(CallChanged, self._answers.call_changed),
+        ]
+
+    def _zone_event(self, event: ZoneEvent) -> None:
+        if isinstance(event, ZoneDeleted):
+            self._mirror.remove_zone(event.zone_id)
+        elif not isinstance(event, LevelMeasured):
+            self._zone_pace.mark(event.zone_id)
+
+    def _device_event(self, event: DeviceEvent) -> None:
+        self._device_pace.mark(event.device_id)
+
+    def _count_alerts(self, client_id: UUID, count: int) -> None:
+        self._mirror.known.alerts[client_id] = count
+        self._mirror.refresh_client(client_id)
+
+    async def run(self, loaded: asyncio.Event) -> None:
+        """Publish what changes, until cancelled. `loaded` is set once all was looked at."""
+        self._documents.put(
+            ServerTopic(Kind.INFO), ServerInfo(version=version("antiphon"), started_at=now())
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._reload(loaded))
+            group.create_task(self._zone_pace.run())
+            group.create_task(self._device_pace.run())
+
+    async def _reload(self, loaded: asyncio.Event) -> None:
+        """Look at everything, again and again: it heals whatever no event told."""
+        while True:
+            wait_s = _RELOAD_INTERVAL_S
+            try:
+                await self._mirror.load()
+                loaded.set()
+            except Exception:
+                self._log.exception("MQTT: the building could not be read")
+                wait_s = _RETRY_INTERVAL_S
+            await asyncio.sleep(wait_s)
+
+    async def close(self) -> None:
+        """End what is being executed."""
+        self._alerts.close()
+        await self._turns.close()
+
+    # --- the broker says something ---------------------------------------------------------
+
+    def connected(self) -> None:
+        """See `Listener`: everything is published in full."""
+        self._corrections.clear()
+        self.outbox.replay()
+        self._log.info("MQTT: connected")
+        self._bus.publish(PartChanged(part=PART, is_up=True))
+
+    def lost(self, reason: str) -> None:
+        """See `Listener`."""
+        self._log.warning("MQTT: %s. Everything else goes on; the server keeps trying.", reason)
+        self._bus.publish(PartChanged(part=PART, is_up=False, message=reason))
+
+    def received(self, message: Incoming) -> None:
+        """See `Listener`."""
+        try:
+            topic = parse(self._root, message.topic)
+        except InvalidTopic as error:
+            if message.payload:
+                self._log.debug("MQTT: a message was ignored: %s", error)
+            return
+        match topic:
+            case DeviceTopic(kind=Kind.DOWN_DESIRED):
+                self._correct(topic, message)
+            case DeviceTopic():
+                work = partial(self._agents.report, topic, message)
+                self._turns.take(topic.device, work, self._log_report)
+            case ZoneTopic() | ClientTopic() | MirrorTopic() if topic.kind.asks:
+                self._asked(topic, message)
+            case _ if topic.kind.retained:
+                self._correct(topic, message)
+
+    def _asked(self, topic: ZoneTopic | ClientTopic | MirrorTopic, message: Incoming) -> None:
+        if message.retain:
+            if message.payload:
+                self._clear_command(topic, message)
+            return
+        request = Request(topic, message)
+        place = getattr(topic, "zone", None) or getattr(topic, "device", None) or topic.client
+        work = partial(self._commands.execute, request)
+        self._turns.take(place, work, partial(self._answers.refuse, request))
+
+    def _clear_command(self, topic: Topic, message: Incoming) -> None:
+        self._log.warning("MQTT: a retained message on %s was removed", message.topic)
+        self.outbox.empty(message.topic)
+        if (client_id := self._client_of(topic)) is not None:
+            self._alerts.retained_command(client_id, message.topic)
+
+    def _client_of(self, topic: Topic) -> UUID | None:
+        """The client that a topic belongs to, if there is such a client."""
+        text = getattr(topic, "client", None)
+        return next((known for known in self._mirror.known.clients if str(known) == text), None)
+
+    def _correct(self, topic: Topic, message: Incoming) -> None:
+        """Somebody else's words, or old ones of ours, stand where the server alone writes."""
+        if not message.retain or message.payload == self.outbox.document(message.topic):
+            return
+        is_ours = message.topic in self.outbox.topics
+        if not is_ours and self._awaits_agent(topic):
+            return
+        if not message.payload and not is_ours:
+            return
+        self._corrections[message.topic] += 1
+        if self._corrections[message.topic] <= _MAX_CORRECTIONS:
+            (self.outbox.replay_topic if is_ours else self.outbox.empty)(message.topic)
+            return
+        if self._corrections[message.topic] == _MAX_CORRECTIONS + 1:
+            self._log.error(
+                "MQTT: somebody else keeps writing to %s. If that is another Antiphon on this "
+                "broker, give it another [mqtt] root",
+                message.topic,
+            )
+            if (client_id := self._client_of(topic)) is not None:
+                self._alerts.foreign_writer(client_id, message.topic)
+
+    def _awaits_agent(self, topic: Topic) -> bool:
+        """A wish for a loudspeaker whose agent has not said a word yet; it will get a new one."""
+        if not isinstance(topic, DeviceTopic):
+            return False
+        return self._mirror.device_by_key(topic.device) is not None
+
+    def _log_report(self, error: Exception) -> None:
+        self._log.warning("MQTT: a device's report could not be used: %s", error)
+
+
+@asynccontextmanager
+async def bridged(
+    bridge: Bridge, address: BrokerAddress, log: logging.Logger
+) -> AsyncIterator[None]:
+    """Run the bridge over a connection to the broker at `address`, whether or not it is there."""
+    loaded = asyncio.Event()
+    unsubscribe = bridge.subscribe()
+    work = asyncio.create_task(bridge.run(loaded), name="mqtt bridge")
+    connect = asyncio.create_task(_connect(bridge, address, loaded, log), name="mqtt connect")
+    try:
+        yield
+    finally:
+        for undo in unsubscribe:
+            undo()
+        await bridge.close()
+        for task in (connect, work):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def _connect(
+    bridge: Bridge, address: BrokerAddress, loaded: asyncio.Event, log: logging.Logger
+) -> None:
+    # Not before all is known: what the broker still holds is compared with what should be there.
+    await loaded.wait()
+    async with Connection(address, bridge.session, bridge.outbox, bridge, log):
+        await asyncio.Event().wait()

@@ -1,0 +1,273 @@
+"""The connection to the broker: the one file that knows aiomqtt.
+
+It connects, says `online`, keeps an `offline` as its last will, reads, publishes what waits in the
+outbox, and connects again, after growing delays, for as long as it is entered. Nothing here makes
+anybody wait: senders put into the outbox, and the listener is called with what was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from antiphon.processes import Backoff
+from antiphon_devices.outbox import Outbox, Outgoing
+from antiphon_devices.payloads import OFFLINE, ONLINE
+from antiphon_devices.settings import BrokerAddress
+
+_KEEPALIVE_S = 30
+_ANSWER_TIMEOUT_S = 10.0
+_FAREWELL_TIMEOUT_S = 2.0
+_SETTLED_S = 10.0
+_IN_FLIGHT = 64
+_MAX_QUEUED_INCOMING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message that was read. `retain` is the flag that its sender set."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+class Listener(Protocol):
+    """Whom the connection tells. The methods return at once."""
+
+    def connected(self) -> None:
+        """The broker is there; subscriptions are in force and `online` was said."""
+
+    def received(self, message: Incoming) -> None:
+        """A message came in."""
+
+    def lost(self, reason: str) -> None:
+        """The broker went away, or could not be reached; once per outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every connection begins with.
+
+    `mirrored` are filters whose messages come with the retain flag as the sender set it and never
+    from ourselves; `reported` are plain filters: there the flag tells old from new.
+    """
+
+    status_topic: str
+    mirrored: Sequence[str]
+    reported: Sequence[str]
+
+
+class Connection:
+    """See the module. Enter it to start; leaving it says `offline` and disconnects."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        session: Session,
+        outbox: Outbox,
+        listener: Listener,
+        log: logging.Logger,
+    ) -> None:
+        self._address = address
+        self._session = session
+        self._outbox = outbox
+        self._listener = listener
+        self._log = log
+        # The same all along: a broker that still holds an older connection ends that one first,
+        # so that its will comes before our `online`.
+        self._identifier = f"antiphon-{secrets.token_hex(4)}"
+        self._closing = asyncio.Event()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start; returns at once, whether or not the broker is there."""
+        self._task = asyncio.create_task(self._run(), name="mqtt connection")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Send what waits, as far as that is quick, say `offline` and disconnect."""
+        self._closing.set()
+        if self._task is not None:
+            done, _ = await asyncio.wait({self._task}, timeout=3 * _FAREWELL_TIMEOUT_S)
+            if not done:
+                self._task.cancel()
+                await asyncio.wait({self._task})
+            self._task = None
+
+    async def _run(self) -> None:
+        backoff = Backoff(0.2, 15.0)
+        clock = asyncio.get_running_loop().time
+        told = False
+        while not self._closing.is_set():
+            started_at = clock()
+            was_up, reason = await self._one_session()
+            if self._closing.is_set():
+                return
+            if was_up and clock() - started_at > _SETTLED_S:
+                backoff.reset()
+            if was_up or not told:
+                self._listener.lost(reason)
+                told = True
+            delay_s = backoff.next_s()
+            self._log.debug("MQTT: %s; the next attempt is in %.1f s", reason, delay_s)
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._closing.wait()
+            except TimeoutError:
+                pass
+
+    async def _one_session(self) -> tuple[bool, str]:
+        """One connection from its first to its last byte: whether it came up, why it ended."""
+        was_up = False
+        try:
+            async with self._client() as client:
+                await self._begin(client)
+                was_up = True
+                self._listener.connected()
+                await self._serve(client)
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            return was_up, f"the broker at {self._address.shown} is away: {error}"
+        return was_up, f"the broker at {self._address.shown} closed the connection"
+
+    def _client(self) -> aiomqtt.Client:
+        address = self._address
+        client = aiomqtt.Client(
+            address.host,
+            address.port,
+            username=address.username,
+            password=address.password.get_secret_value() if address.password else None,
+            identifier=self._identifier,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            will=aiomqtt.Will(self._session.status_topic, OFFLINE, qos=1, retain=True),
+            clean_start=True,
+            timeout=_ANSWER_TIMEOUT_S,
+            keepalive=_KEEPALIVE_S,
+            max_queued_incoming_messages=_MAX_QUEUED_INCOMING,
+            tls_context=_tls(address) if address.tls else None,
+        )
+        client.pending_calls_threshold = 2 * _IN_FLIGHT
+        return client
+
+    async def _begin(self, client: aiomqtt.Client) -> None:
+        as_written = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+        plain = SubscribeOptions(qos=1)
+        filters = [(name, plain) for name in self._session.reported]
+        filters += [(name, as_written) for name in self._session.mirrored]
+        if filters:
+            for code in await client.subscribe(filters):
+                if getattr(code, "is_failure", False):
+                    raise aiomqtt.MqttError(f"it refuses a subscription: {code}")
+        self._outbox.hold(self._session.status_topic, ONLINE)
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Read and write until the connection breaks (raises MqttError) or we close."""
+        closing = asyncio.create_task(self._closing.wait())
+        work = [asyncio.create_task(self._read(client)), asyncio.create_task(self._write(client))]
+        try:
+            await asyncio.wait({closing, *work}, return_when=asyncio.FIRST_COMPLETED)
+            if closing.done():
+                await self._farewell(client)
+        finally:
+            for task in (closing, *work):
+                task.cancel()
+            results = await asyncio.gather(*work, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise _first(result)
+
+    async def _farewell(self, client: aiomqtt.Client) -> None:
+        self._outbox.hold(self._session.status_topic, OFFLINE)
+        try:
+            async with asyncio.timeout(_FAREWELL_TIMEOUT_S):
+                while len(self._outbox) or self._in_flight:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            self._log.warning("MQTT: %d messages could not be sent any more", len(self._outbox))
+            await client.publish(
+                self._session.status_topic, OFFLINE, 1, retain=True, timeout=_FAREWELL_TIMEOUT_S
+            )
+
+    async def _read(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            extra = message.properties
+            self._listener.received(
+                Incoming(
+                    topic=message.topic.value,
+                    payload=bytes(message.payload),
+                    retain=message.retain,
+                    response_topic=getattr(extra, "ResponseTopic", None),
+                    correlation=getattr(extra, "CorrelationData", None),
+                )
+            )
+
+    async def _write(self, client: aiomqtt.Client) -> None:
+        room = asyncio.Semaphore(_IN_FLIGHT)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await room.acquire()
+                message = await self._outbox.take()
+                self._in_flight += 1
+                group.create_task(self._publish(client, message, room))
+
+    async def _publish(
+        self, client: aiomqtt.Client, message: Outgoing, room: asyncio.Semaphore
+    ) -> None:
+        try:
+            await client.publish(
+                message.topic,
+                message.payload,
+                qos=1,
+                retain=message.retain,
+                properties=_properties(message),
+            )
+        except (aiomqtt.MqttError, asyncio.CancelledError):
+            self._outbox.put_back(message)
+            raise
+        finally:
+            self._in_flight -= 1
+            self._idle.set()
+            room.release()
+
+
+def _properties(message: Outgoing) -> Properties | None:
+    if message.expires_s is None and message.correlation is None:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if message.expires_s is not None:
+        properties.MessageExpiryInterval = math.ceil(message.expires_s)
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
+    return properties
+
+
+def _tls(address: BrokerAddress) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,237 @@
+"""The state of the building as retained documents: clients, zones, loudspeakers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from antiphon.errors import NotFound
+from antiphon.plugins import Devices, DeviceView, PlaybackView, Zones
+from antiphon.types import Principal, Via
+from antiphon_devices import views
+from antiphon_devices.documents import Documents
+from antiphon_devices.payloads import OFFLINE, ONLINE, AgentState, ClientInfo
+from antiphon_devices.topics import (
+    ClientTopic,
+    DeviceTopic,
+    Kind,
+    MirrorTopic,
+    ZoneTopic,
+    device_key,
+)
+
+SERVER = Principal.system(via=Via.MQTT)
+
+Clients = Callable[[], Awaitable[Mapping[UUID, ClientInfo]]]
+
+
+@dataclass(slots=True)
+class Agent:
+    """What a loudspeaker's own agent last said."""
+
+    is_online: bool = False
+    state: AgentState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """Where the mirror looks: the zones, the loudspeakers, and who the clients are."""
+
+    zones: Zones
+    devices: Devices
+    clients: Clients
+
+
+@dataclass(slots=True)
+class Known:
+    """What was last seen of everything; `agents` by the key of the device."""
+
+    clients: dict[UUID, ClientInfo] = field(default_factory=dict)
+    zones: dict[UUID, PlaybackView] = field(default_factory=dict)
+    devices: dict[UUID, DeviceView] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    alerts: dict[UUID, int] = field(default_factory=dict)
+
+
+class Mirror:
+    """Keeps the documents equal to the building. Every method may be called again at any time."""
+
+    def __init__(self, building: Building, documents: Documents) -> None:
+        self._building = building
+        self._documents = documents
+        self.known = Known()
+
+    async def load(self) -> None:
+        """Look at everything; documents of what is gone are emptied."""
+        known = self.known
+        known.clients = dict(await self._building.clients())
+        zones = {zone.zone_id: zone for zone in await self._building.zones.views(SERVER)}
+        devices = {device.id: device for device in await self._building.devices.views(SERVER)}
+        for zone_id in known.zones.keys() - zones.keys():
+            self.remove_zone(zone_id)
+        for device_id in known.devices.keys() - devices.keys():
+            self._remove_device(known.devices.pop(device_id))
+        for device in devices.values():
+            self._take_device(device)
+        for zone in zones.values():
+            self._take_zone(zone)
+        for client_id in known.clients.keys() | {zone.client_id for zone in zones.values()}:
+            self._put_client(client_id)
+
+    async def refresh_zone(self, zone_id: UUID) -> None:
+        """A zone changed, appeared or went."""
+        try:
+            zone = await self._building.zones.view(SERVER, zone_id)
+        except NotFound:
+            self.remove_zone(zone_id)
+            return
+        if zone.client_id not in self.known.clients:
+            self.known.clients = dict(await self._building.clients())
+        self._take_zone(zone)
+        self._put_client(zone.client_id)
+
+    async def refresh_device(self, device_id: UUID) -> None:
+        """A loudspeaker changed, appeared or went."""
+        before = self.known.devices.get(device_id)
+        try:
+            device = await self._building.devices.view(SERVER, device_id)
+        except NotFound:
+            if before is not None:
+                del self.known.devices[device_id]
+                self._remove_device(before)
+                self._put_around(before)
+            return
+        self._take_device(device)
+        for view in (before, device):
+            if view is not None:
+                self._put_around(view)
+
+    async def answer_zone(self, zone_id: UUID) -> None:
+        """The answer to a `set`: the zone's state, even where nothing changed."""
+        before = self._rev(self.known.zones.get(zone_id))
+        await self.refresh_zone(zone_id)
+        after = self.known.zones.get(zone_id)
+        if after is not None and self._rev(after) == before:
+            self._documents.again(_zone(after, Kind.STATE))
+
+    async def answer_device(self, device_id: UUID) -> None:
+        """The answer to a `set`: the loudspeaker's state, even where nothing changed."""
+        before = self._rev(self.known.devices.get(device_id))
+        await self.refresh_device(device_id)
+        after = self.known.devices.get(device_id)
+        if after is not None and self._rev(after) == before:
+            self._documents.again(_mirror(after, Kind.STATE))
+
+    def refresh_client(self, client_id: UUID) -> None:
+        """A figure of a client changed."""
+        self._put_client(client_id)
+
+    def remove_zone(self, zone_id: UUID) -> None:
+        """Empty the topics of a zone that is gone."""
+        zone = self.known.zones.pop(zone_id, None)
+        if zone is None:
+            return
+        for kind in (Kind.STATUS, Kind.INFO, Kind.STATE, Kind.TRACK):
+            self._documents.drop(_zone(zone, kind))
+        self._put_client(zone.client_id)
+
+    def device_by_key(self, key: str) -> DeviceView | None:
+        """The loudspeaker with that id in topics."""
+        for device in self.known.devices.values():
+            if device_key(device.device_id) == key:
+                return device
+        return None
+
+    def is_online(self, device: DeviceView) -> bool:
+        """Whether the loudspeaker is there; an agent whose will came knows it first."""
+        agent = self.known.agents.get(device_key(device.device_id))
+        return device.is_online and (agent is None or agent.is_online)
+
+    def put_desired(self, device: DeviceView) -> int | None:
+        """Tell the agent of a loudspeaker, where it has one, what is wanted; the revision."""
+        key = device_key(device.device_id)
+        if key not in self.known.agents:
+            return None
+        topic = DeviceTopic(Kind.DOWN_DESIRED, device=key)
+        return self._documents.put(topic, views.desired(device))
+
+    def _rev(self, view: PlaybackView | DeviceView | None) -> int | None:
+        match view:
+            case PlaybackView():
+                return self._documents.rev(_zone(view, Kind.STATE))
+            case DeviceView():
+                return self._documents.rev(_mirror(view, Kind.STATE))
+            case None:
+                return None
+
+    def _take_zone(self, zone: PlaybackView) -> None:
+        before = self.known.zones.get(zone.zone_id)
+        self.known.zones[zone.zone_id] = zone
+        self._documents.put(_zone(zone, Kind.INFO), views.zone_info(zone))
+        self._put_zone_state(zone)
+        if before is None or not views.goes_on(before, zone):
+            self._documents.put(_zone(zone, Kind.TRACK), views.track(zone))
+        else:  # the track's document still holds; go on judging from the moment that it tells
+            kept = {"position_s": before.position_s, "position_at": before.position_at}
+            self.known.zones[zone.zone_id] = zone.model_copy(update=kept)
+        if before is None:
+            self._documents.put_word(_zone(zone, Kind.STATUS), ONLINE)
+
+    def _put_zone_state(self, zone: PlaybackView) -> None:
+        here = [d for d in self.known.devices.values() if d.zone_id == zone.zone_id]
+        counts = views.online_counts(self.is_online(device) for device in here)
+        self._documents.put(_zone(zone, Kind.STATE), views.zone_state(zone, counts))
+
+    def _take_device(self, device: DeviceView) -> None:
+        before = self.known.devices.get(device.id)
+        if before is not None and _place(before) != _place(device):
+            self._remove_device(before)
+        self.known.devices[device.id] = device
+        self.put_desired(device)
+        if device.client_id is None:
+            return
+        agent = self.known.agents.get(device_key(device.device_id))
+        word = ONLINE if self.is_online(device) else OFFLINE
+        self._documents.put(_mirror(device, Kind.INFO), views.device_info(device, device.client_id))
+        self._documents.put(
+            _mirror(device, Kind.STATE), views.device_state(device, agent.state if agent else None)
+        )
+        self._documents.put_word(_mirror(device, Kind.STATUS), word)
+
+    def _remove_device(self, device: DeviceView) -> None:
+        if device.client_id is not None:
+            for kind in (Kind.STATUS, Kind.INFO, Kind.STATE):
+                self._documents.drop(_mirror(device, kind))
+        self._documents.drop(DeviceTopic(Kind.DOWN_DESIRED, device=device_key(device.device_id)))
+
+    def _put_around(self, device: DeviceView) -> None:
+        if device.zone_id is not None and (zone := self.known.zones.get(device.zone_id)):
+            self._put_zone_state(zone)
+        if device.client_id is not None:
+            self._put_client(device.client_id)
+
+    def _put_client(self, client_id: UUID) -> None:
+        known = self.known
+        info = known.clients.get(client_id)
+        topic = ClientTopic(Kind.INFO, client=str(client_id))
+        if info is not None:
+            self._documents.put(topic, info)
+        state = views.client_state(
+            [zone for zone in known.zones.values() if zone.client_id == client_id],
+            [self.is_online(d) for d in known.devices.values() if d.client_id == client_id],
+            known.alerts.get(client_id, 0),
+        )
+        self._documents.put(ClientTopic(Kind.STATE, client=str(client_id)), state)
+
+
+def _zone(zone: PlaybackView, kind: Kind) -> ZoneTopic:
+    return ZoneTopic(kind, client=str(zone.client_id), zone=str(zone.zone_id))
+
+
+def _mirror(device: DeviceView, kind: Kind) -> MirrorTopic:
+    return MirrorTopic(kind, client=str(device.client_id), device=device_key(device.device_id))
+
+
+def _place(device: DeviceView) -> tuple[UUID | None, str]:
+    return device.client_id, device.device_id

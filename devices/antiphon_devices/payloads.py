@@ -1,0 +1,343 @@
+"""The payloads of the contract.
+
+What the server writes carries every key, null where it is not known. What the server reads may
+carry keys that it does not know; they are ignored. `status` topics hold plain words instead.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from antiphon.types import Band, Playback, Repeat
+
+MAX_PAYLOAD_BYTES = 16 * 1024
+PROTOCOL = "1.0"
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+
+def now() -> datetime:
+    """The present, as all payloads tell it: UTC, to the millisecond."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _rfc3339(moment: datetime) -> str:
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+Timestamp = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class Written(BaseModel):
+    """Base of what the server writes: closed, and complete down to the nulls."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def encode(self) -> bytes:
+        """The payload as bytes of UTF-8 JSON."""
+        return self.model_dump_json().encode()
+
+
+class Read(BaseModel):
+    """Base of what others write: open to keys that a later version of them sends."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+# --- Control plane: written by the server -------------------------------------------------------
+
+
+class ServerInfo(Written):
+    """`server/info`."""
+
+    name: str = "antiphon"
+    version: str
+    protocol: str = PROTOCOL
+    started_at: Timestamp
+
+
+class ClientInfo(Written):
+    """`client/<client>/info`."""
+
+    client_id: UUID
+    name: str | None
+    timezone: str | None
+    protocol: str = PROTOCOL
+
+
+class ZoneCounts(Written):
+    """How many zones there are, and in how many music is asked for."""
+
+    total: int
+    playing: int
+
+
+class DeviceCounts(Written):
+    """How many loudspeakers there are, and how many of them are connected."""
+
+    total: int
+    online: int
+    offline: int
+
+
+class ClientState(Written):
+    """`client/<client>/state`."""
+
+    rev: int
+    ts: Timestamp
+    zones: ZoneCounts
+    devices: DeviceCounts
+    alerts: int
+
+
+class Alert(Written):
+    """`client/<client>/alert/<id>`: something that a person should look at; retained while open."""
+
+    id: str
+    ts: Timestamp
+    code: str
+    message: str
+    topic: str | None
+
+
+class ZoneInfo(Written):
+    """`…/zone/<zone>/info`."""
+
+    zone_id: UUID
+    client_id: UUID
+    floor_id: UUID
+    name: str
+    protocol: str = PROTOCOL
+
+
+class Activity(StrEnum):
+    """What is heard in a zone, as opposed to what was asked for."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ANNOUNCING = "announcing"
+    FAULT = "fault"
+
+
+class ScheduleState(Written):
+    """What schedules will do to a zone."""
+
+    enabled: bool | None = None
+    next_change_at: Timestamp | None = None
+
+
+class AnnouncementState(Written):
+    """The call that is heard now."""
+
+    id: UUID
+    title: str
+    band: Band
+    started_at: Timestamp
+    ends_at: Timestamp
+
+
+class SourceState(Written):
+    """Where the music comes from."""
+
+    id: str
+    name: str
+    type: str
+
+
+class OnlineCounts(Written):
+    """The loudspeakers of a zone."""
+
+    online: int
+    total: int
+
+
+class ZoneState(Written):
+    """`…/zone/<zone>/state`."""
+
+    rev: int
+    ts: Timestamp
+    volume: Percent
+    muted: bool
+    playback: Playback
+    activity: Activity
+    source: SourceState | None = None
+    schedule: ScheduleState = ScheduleState()
+    announcement: AnnouncementState | None
+    devices: OnlineCounts
+    problems: list[str]
+
+
+class Track(Written):
+    """`…/zone/<zone>/track`. `position_s` was true at `position_at`; all null without a track."""
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    duration_s: float | None = None
+    position_s: float | None = None
+    position_at: Timestamp | None = None
+    art_url: str | None = None
+
+
+class DeviceInfo(Written):
+    """`client/<client>/device/<device>/info`."""
+
+    id: UUID
+    device_id: str
+    client_id: UUID
+    name: str
+    device_type: str
+    model: str | None
+    firmware_version: str | None
+    ip: str | None
+    protocol: str = PROTOCOL
+
+
+class DeviceState(Written):
+    """`client/<client>/device/<device>/state`."""
+
+    rev: int
+    ts: Timestamp
+    zone_id: UUID | None
+    volume: Percent
+    muted: bool | None
+    latency_ms: int
+    last_seen: Timestamp | None
+    problems: list[str]
+
+
+class AckStatus(StrEnum):
+    """What became of a command. `accepted` is followed by one of the others."""
+
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    CLAMPED = "clamped"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Ack(Written):
+    """The answer to a command. `id` is the command's own, `op` what was asked for.
+
+    `result` holds what the caller may want to keep, such as `call_id` of an announcement.
+    """
+
+    id: str | None
+    op: str
+    status: AckStatus
+    code: str | None = None
+    message: str | None = None
+    result: dict[str, Any] | None = None
+    ts: Timestamp = Field(default_factory=now)
+
+
+# --- Control plane: read by the server ----------------------------------------------------------
+
+
+class Command(Read):
+    """What every command may carry. A command older than `ttl_s` at its arrival is not executed."""
+
+    id: str | None = Field(default=None, min_length=1, max_length=64)
+    ts: AwareDatetime | None = None
+    ttl_s: float = Field(default=30.0, gt=0, le=86_400)
+
+
+class PlayCommand(Command):
+    """`cmd/play`. Without ids the zone's own queue goes on."""
+
+    music_ids: list[UUID] | None = Field(default=None, min_length=1)
+    folder_ids: list[UUID] | None = Field(default=None, min_length=1)
+    shuffle: bool = False
+    repeat: Repeat = Repeat.ALL
+
+
+class AnnounceCommand(Command):
+    """`cmd/announce`: exactly one of `text`, `announcement_id` and `url`."""
+
+    text: str | None = Field(default=None, min_length=1, max_length=5_000)
+    announcement_id: UUID | None = None
+    url: str | None = None
+    voice: str | None = Field(default=None, max_length=100)
+    band: Band | None = None
+    style: Literal["over", "pause", "between"] | None = None
+    chime: bool | None = None
+    expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(x is not None for x in (self.text, self.announcement_id, self.url)) != 1:
+            raise ValueError("give exactly one of text, announcement_id and url")
+        return self
+
+
+class StopAnnouncementCommand(Command):
+    """`cmd/stop_announcement`: the call with that id, or the one that is heard now."""
+
+    call_id: UUID | None = None
+
+
+class SetDocument(Command):
+    """`…/set` with a JSON object: several properties at once, all of them or none."""
+
+    volume: Any = None
+    playback: Any = None
+    muted: Any = None
+    source: Any = None
+    schedule_enabled: Any = None
+    latency_ms: Any = None
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """The properties that are wished for; null stands for no wish."""
+        wishes = {name: getattr(self, name) for name in type(self).model_fields}
+        return {n: v for n, v in wishes.items() if v is not None and n not in _ENVELOPE}
+
+
+_ENVELOPE = frozenset(Command.model_fields)
+
+
+# --- Device plane --------------------------------------------------------------------------------
+
+
+class AgentState(Read):
+    """`device/<device>/up/state`, as far as the server reads it."""
+
+    rev: int | None = None
+    volume: Percent | None = None
+    muted: bool | None = None
+    latency_ms: int | None = None
+    snapclient: Literal["connected", "disconnected", "missing"] | None = None
+    source: Literal["desired", "local"] = "desired"
+    problems: list[str] = []
+
+
+class SnapserverAddress(Written):
+    """Where a loudspeaker finds its sound; the host is null for the host of the broker."""
+
+    host: str | None
+    port: int | None
+
+
+class Desired(Written):
+    """`device/<device>/down/desired`: what the loudspeaker should be."""
+
+    rev: int
+    ts: Timestamp
+    name: str
+    zone_id: UUID | None
+    snapserver: SnapserverAddress | None = None
+    volume: Percent
+    muted: bool = False
+    volume_max: Percent = 100
+    latency_ms: int
+    telemetry_interval_s: int = 60

@@ -1,0 +1,159 @@
+"""From what the server knows to what the contract says: pure functions, one per document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from antiphon.plugins import DeviceView, PlaybackView
+from antiphon.types import Playback
+from antiphon_devices.documents import UNSTAMPED
+from antiphon_devices.payloads import (
+    Activity,
+    AgentState,
+    AnnouncementState,
+    ClientState,
+    Desired,
+    DeviceCounts,
+    DeviceInfo,
+    DeviceState,
+    OnlineCounts,
+    Track,
+    ZoneCounts,
+    ZoneInfo,
+    ZoneState,
+)
+
+
+def zone_info(zone: PlaybackView) -> ZoneInfo:
+    """What a zone is."""
+    return ZoneInfo(
+        zone_id=zone.zone_id, client_id=zone.client_id, floor_id=zone.floor_id, name=zone.name
+    )
+
+
+def zone_state(zone: PlaybackView, devices: OnlineCounts) -> ZoneState:
+    """What a zone was asked to do, and what is heard there."""
+    return ZoneState(
+        rev=0,
+        ts=UNSTAMPED,
+        volume=zone.volume,
+        muted=False,
+        playback=zone.playback,
+        activity=_activity(zone),
+        announcement=_announcement(zone),
+        devices=devices,
+        problems=list(zone.problems),
+    )
+
+
+def _activity(zone: PlaybackView) -> Activity:
+    if zone.announcement is not None:
+        return Activity.ANNOUNCING
+    if zone.playback is Playback.PLAYING and zone.problems:
+        return Activity.FAULT
+    return Activity(zone.playback.value)
+
+
+def _announcement(zone: PlaybackView) -> AnnouncementState | None:
+    if (heard := zone.announcement) is None:
+        return None
+    return AnnouncementState(
+        id=heard.call_id,
+        title=heard.title,
+        band=heard.band,
+        started_at=heard.started_at,
+        ends_at=heard.started_at + timedelta(seconds=heard.duration_s),
+    )
+
+
+def track(zone: PlaybackView) -> Track:
+    """What plays, and where in it."""
+    if (playing := zone.track) is None:
+        return Track()
+    return Track(
+        title=playing.title,
+        artist=playing.artist,
+        album=playing.album,
+        duration_s=round(playing.duration_s, 3),
+        position_s=round(zone.position_s, 3),
+        position_at=zone.position_at,
+    )
+
+
+def goes_on(before: PlaybackView, after: PlaybackView, slack_s: float = 1.0) -> bool:
+    """Whether `after` is what whoever read the track of `before` expects: nothing is news."""
+    if (before.track, before.playback) != (after.track, after.playback):
+        return False
+    if after.track is None:
+        return True
+    expected = before.position_s
+    if after.playback is Playback.PLAYING:
+        expected += (after.position_at - before.position_at).total_seconds()
+    return abs(after.position_s - expected) <= slack_s
+
+
+def client_state(zones: Iterable[PlaybackView], online: Iterable[bool], alerts: int) -> ClientState:
+    """A tenant in figures; `online` has one entry per loudspeaker."""
+    asked = [zone.playback for zone in zones]
+    reachable = list(online)
+    return ClientState(
+        rev=0,
+        ts=UNSTAMPED,
+        zones=ZoneCounts(total=len(asked), playing=asked.count(Playback.PLAYING)),
+        devices=DeviceCounts(
+            total=len(reachable), online=reachable.count(True), offline=reachable.count(False)
+        ),
+        alerts=alerts,
+    )
+
+
+def device_info(device: DeviceView, client_id: object) -> DeviceInfo:
+    """What a loudspeaker is."""
+    return DeviceInfo.model_validate(
+        {
+            "id": device.id,
+            "device_id": device.device_id,
+            "client_id": client_id,
+            "name": device.name,
+            "device_type": device.device_type,
+            "model": device.model or None,
+            "firmware_version": device.firmware_version or None,
+            "ip": device.ip_address or None,
+        }
+    )
+
+
+def device_state(device: DeviceView, agent: AgentState | None) -> DeviceState:
+    """How a loudspeaker is, as far as the server and, where there is one, its agent know."""
+    problems = list(agent.problems) if agent else []
+    if agent and agent.snapclient in ("disconnected", "missing"):
+        problems.append(f"snapclient_{agent.snapclient}")
+    return DeviceState(
+        rev=0,
+        ts=UNSTAMPED,
+        zone_id=device.zone_id,
+        volume=device.volume,
+        muted=agent.muted if agent else None,
+        latency_ms=device.latency_ms,
+        last_seen=device.last_seen,
+        problems=problems,
+    )
+
+
+def desired(device: DeviceView) -> Desired:
+    """What a loudspeaker's agent is to bring about."""
+    return Desired(
+        rev=0,
+        ts=UNSTAMPED,
+        name=device.name,
+        zone_id=device.zone_id,
+        volume=device.volume,
+        latency_ms=device.latency_ms,
+    )
+
+
+def online_counts(online: Iterable[bool]) -> OnlineCounts:
+    """The loudspeakers of one zone."""
+    reachable = list(online)
+    return OnlineCounts(online=reachable.count(True), total=len(reachable))

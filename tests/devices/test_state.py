@@ -1,0 +1,165 @@
+"""What the building is and does stands on the broker, retained, and follows every change."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from tests.devices.conftest import World
+from tests.fakes.integrator import Integrator
+from tests.fakes.zones import zone_view
+
+from antiphon.events import ZoneCreated
+from antiphon.types import CallState, Playback, Principal
+
+
+async def test_a_newcomer_finds_the_whole_building_retained(
+    world: World, integrator: Integrator
+) -> None:
+    async with world.integrator() as newcomer:
+        state = (await newcomer.hears(f"{world.here}/state")).json
+        info = (await newcomer.hears(f"{world.here}/info")).json
+        track = (await newcomer.hears(f"{world.here}/track")).json
+        client = (await newcomer.hears(f"client/{world.client}/state")).json
+        speaker = (await newcomer.hears(f"{world.speaker}/status")).payload
+        assert (await newcomer.hears(f"{world.here}/status")).payload == b"online"
+        assert (await newcomer.hears("server/info")).json["protocol"] == "1.0"
+        assert (await newcomer.hears(f"client/{world.client}/info")).json["name"] == "Hotel"
+    assert (state["volume"], state["playback"], state["activity"]) == (30, "playing", "playing")
+    assert state["devices"] == {"online": 1, "total": 1}
+    assert info["name"] == "Lobby"
+    assert (track["title"], track["position_s"]) == ("Take Five", 12.5)
+    assert client["zones"] == {"total": 1, "playing": 1}
+    assert client["devices"] == {"total": 1, "online": 1, "offline": 0}
+    assert speaker == b"online"
+
+
+async def test_changes_are_told_at_once_and_then_at_most_five_times_a_second(
+    world: World, integrator: Integrator
+) -> None:
+    before = len(integrator.heard)
+    for volume in range(31, 61):
+        world.zones.change(world.zone.zone_id, volume=volume)
+        await asyncio.sleep(0.01)
+    await integrator.hears(f"{world.here}/state", lambda h: h.json["volume"] == 60)
+    states = [h.json for h in integrator.heard[before:] if h.topic == f"{world.here}/state"]
+    assert len(states) <= 5
+    revisions = [state["rev"] for state in states]
+    assert revisions == sorted(set(revisions))
+
+
+async def test_a_running_track_is_not_news_but_a_jump_in_it_is(
+    world: World, integrator: Integrator
+) -> None:
+    before = len(integrator.heard)
+    world.zones.change(world.zone.zone_id, volume=31)
+    await integrator.hears(f"{world.here}/state", lambda h: h.json["volume"] == 31)
+    assert not [h for h in integrator.heard[before:] if h.topic == f"{world.here}/track"]
+    world.zones.change(world.zone.zone_id, position_s=200.0)
+    track = await integrator.hears(f"{world.here}/track", lambda h: h.json["position_s"] == 200.0)
+    assert track.retain
+
+
+async def test_an_announcement_and_the_end_of_the_music_are_in_the_state(
+    world: World, integrator: Integrator
+) -> None:
+    await integrator.send(f"{world.here}/cmd/announce", {"id": "c-1", "text": "Hello"})
+    call_id = (await integrator.ack(world.here, id="c-1"))["result"]["call_id"]
+    world.zones.call_becomes(UUID(call_id), CallState.PLAYING)
+    state = await integrator.hears(
+        f"{world.here}/state", lambda h: h.json["activity"] == "announcing"
+    )
+    assert state.json["announcement"]["title"] == "Hello"
+    world.zones.call_becomes(UUID(call_id), CallState.COMPLETED)
+    world.zones.change(world.zone.zone_id, playback=Playback.STOPPED, track=None)
+    await integrator.hears(f"{world.here}/state", lambda h: h.json["activity"] == "stopped")
+    await integrator.hears(f"{world.here}/track", lambda h: h.json["title"] is None)
+
+
+async def test_zones_come_and_go_and_leave_nothing_behind(
+    world: World, integrator: Integrator
+) -> None:
+    new = zone_view(world.client, "Bar")
+    topic = f"client/{world.client}/zone/{new.zone_id}"
+    world.zones.add(new)
+    world.bus.publish(ZoneCreated(client_id=world.client, zone_id=new.zone_id))
+    assert (await integrator.hears(f"{topic}/info")).json["name"] == "Bar"
+    world.zones.delete(new.zone_id)
+    for end in ("status", "info", "state", "track"):
+        await integrator.hears(f"{topic}/{end}", lambda heard: heard.payload == b"")
+    async with world.integrator() as newcomer:
+        await newcomer.hears(f"{world.here}/state")
+        await newcomer.hears(
+            f"client/{world.client}/state", lambda h: h.json["zones"]["total"] == 1
+        )
+        assert not [heard for heard in newcomer.heard if heard.topic.startswith(topic)]
+
+
+async def test_a_loudspeaker_that_goes_away_or_is_turned_down_is_told(
+    world: World, integrator: Integrator
+) -> None:
+    world.devices.change(world.device.id, is_online=False, volume=40)
+    await integrator.hears(f"{world.speaker}/status", lambda heard: heard.payload == b"offline")
+    await integrator.hears(f"{world.speaker}/state", lambda heard: heard.json["volume"] == 40)
+    await integrator.hears(
+        f"{world.here}/state", lambda h: h.json["devices"] == {"online": 0, "total": 1}
+    )
+
+
+async def test_words_of_others_where_the_server_writes_are_put_right(
+    world: World, integrator: Integrator
+) -> None:
+    since = len(integrator.heard)
+    await integrator.send(f"{world.here}/state", {"volume": 99}, retain=True)
+    restored = await integrator.hears(f"{world.here}/state", since=since)
+    assert restored.json["volume"] == 30
+    await integrator.send("server/status", "offline", retain=True)
+    await integrator.hears("server/status", lambda h: h.payload == b"online", since=since)
+
+
+async def test_a_loudspeaker_that_moves_to_nobody_empties_its_topics(
+    world: World, integrator: Integrator
+) -> None:
+    since = len(integrator.heard)
+    world.devices.change(world.device.id, client_id=None, zone_id=None)
+    await integrator.hears(f"{world.speaker}/state", lambda h: h.payload == b"", since=since)
+
+
+@pytest.mark.parametrize("wish", ["volume", "zone"])
+async def test_an_agent_is_told_what_is_wished_and_its_knob_counts(
+    world: World, integrator: Integrator, wish: str
+) -> None:
+    agent = f"device/{world.speaker.rsplit('/', 1)[1]}"
+    await integrator.send(f"{agent}/up/status", "online", retain=True)
+    first = (await integrator.hears(f"{agent}/down/desired")).json
+    assert (first["volume"], first["zone_id"]) == (80, str(world.zone.zone_id))
+    if wish == "volume":
+        await world.devices.set_volume(Principal.system(), world.device.id, 55)
+        desired = await integrator.hears(f"{agent}/down/desired", lambda h: h.json["volume"] == 55)
+        assert desired.json["rev"] > first["rev"]
+        report = {"rev": 1, "volume": 20, "source": "local", "muted": True, "unknown": 1}
+        await integrator.send(f"{agent}/up/state", report, retain=True)
+        await integrator.hears(
+            f"{world.speaker}/state", lambda h: (h.json["volume"], h.json["muted"]) == (20, True)
+        )
+        assert world.devices.by_id[world.device.id].volume == 20
+    else:
+        world.devices.change(world.device.id, zone_id=None)
+        await integrator.hears(f"{agent}/down/desired", lambda h: h.json["zone_id"] is None)
+    await integrator.send(f"{agent}/up/status", "offline", retain=True)
+    await integrator.hears(f"{world.speaker}/status", lambda heard: heard.payload == b"offline")
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"{", b"[]", b'{"volume": 900}', b"\xff\xfe", b"[" * 16_000, b"x" * 20_000]
+)
+async def test_an_agents_rubbish_changes_nothing(
+    world: World, integrator: Integrator, rubbish: bytes
+) -> None:
+    agent = f"device/{world.speaker.rsplit('/', 1)[1]}"
+    await integrator.send(f"{agent}/up/state", rubbish)
+    await integrator.send(f"{agent}/up/status", b"perhaps", retain=True)
+    await integrator.send(f"{agent}/up/status", b"online", retain=True)
+    await integrator.hears(f"{agent}/down/desired")
+    assert world.devices.by_id[world.device.id].volume == 80

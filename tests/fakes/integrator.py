@@ -1,0 +1,136 @@
+"""Somebody else on the broker: writes what it likes, and remembers all that it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+ROOT = "antiphon/v1"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    correlation: bytes | None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.payload)
+
+
+class Integrator:
+    """Made by `integrating`. Topics are relative to the root."""
+
+    def __init__(self, client: aiomqtt.Client, check: Callable[[Heard], None]) -> None:
+        self._client = client
+        self._check = check
+        self._news = asyncio.Condition()
+        self.heard: list[Heard] = []
+        self.held: dict[str, bytes] = {}
+        self.faults: list[Exception] = []
+
+    async def listen(self) -> None:
+        async for message in self._client.messages:
+            heard = Heard(
+                message.topic.value.removeprefix(f"{ROOT}/"),
+                bytes(message.payload),
+                message.retain,
+                getattr(message.properties, "CorrelationData", None),
+            )
+            try:
+                self._check(heard)
+            except Exception as error:
+                self.faults.append(error)
+            async with self._news:
+                self.heard.append(heard)
+                if heard.retain:
+                    self.held[heard.topic] = heard.payload
+                self._news.notify_all()
+
+    async def send(
+        self,
+        topic: str,
+        payload: Any = b"",
+        *,
+        retain: bool = False,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if response_topic is not None:
+            properties.ResponseTopic = response_topic
+        if correlation is not None:
+            properties.CorrelationData = correlation
+        raw = payload if isinstance(payload, bytes | str) else json.dumps(payload)
+        await self._client.publish(
+            f"{ROOT}/{topic}", raw, qos=1, retain=retain, properties=properties
+        )
+
+    async def hears(
+        self,
+        topic: str,
+        such_as: Callable[[Heard], bool] = lambda _: True,
+        *,
+        since: int = 0,
+        timeout_s: float = 8.0,
+    ) -> Heard:
+        """The first message on `topic` since the index `since` that is `such_as`."""
+
+        def found() -> Heard | None:
+            matches = (h for h in self.heard[since:] if h.topic == topic and such_as(h))
+            return next(matches, None)
+
+        async with asyncio.timeout(timeout_s), self._news:
+            await self._news.wait_for(found)
+        result = found()
+        assert result is not None
+        return result
+
+    async def ack(self, place: str, *, since: int = 0, **expected: Any) -> dict[str, Any]:
+        """The first ack beside `place` whose keys are as `expected`."""
+
+        def fits(heard: Heard) -> bool:
+            return all(heard.json[key] == value for key, value in expected.items())
+
+        answer: dict[str, Any] = (await self.hears(f"{place}/ack", fits, since=since)).json
+        return answer
+
+
+@asynccontextmanager
+async def integrating(url: str, check: Callable[[Heard], None]) -> AsyncIterator[Integrator]:
+    """Be on the broker at `url`; each message goes to `check`, whose complaints are raised."""
+    parts = urlsplit(url)
+    async with aiomqtt.Client(
+        parts.hostname or "",
+        parts.port or 1883,
+        username=parts.username,
+        password=parts.password,
+        protocol=aiomqtt.ProtocolVersion.V5,
+    ) as client:
+        options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+        integrator = Integrator(client, check)
+        await client.subscribe(f"{ROOT}/#", options=options)
+        listening = asyncio.create_task(integrator.listen())
+        try:
+            yield integrator
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
+                await listening
+    if integrator.faults:
+        raise ExceptionGroup("Messages that break the contract", integrator.faults)
