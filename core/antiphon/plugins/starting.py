@@ -28,7 +28,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginParts:
-    """What all plugins are given of the server; see `PluginContext`."""
+    """What all plugins are given of the server; see `PluginContext`.
+
+    `add_driver` is called with their device drivers; it raises ValueError where a type is taken.
+    """
 
     bus: EventBus
     zones: Zones
@@ -38,6 +41,7 @@ class PluginParts:
     jobs: Jobs
     data_dir: Path
     media_dir: Path
+    add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 
 @dataclass(slots=True)
@@ -63,12 +67,7 @@ class Connected:
     @property
     def routes(self) -> list[Route]:
         """The operations of the plugins that are well; ask when the services run."""
-        return [route for given in self._well() for route in given.routes]
-
-    @property
-    def drivers(self) -> list[DeviceDriver]:
-        """The device drivers of the plugins that are well; ask when the services run."""
-        return [driver for given in self._well() for driver in given.drivers]
+        return [route for given in self.given.values() for route in given.routes]
 
     @asynccontextmanager
     async def services(self) -> AsyncIterator[None]:
@@ -90,6 +89,8 @@ class Connected:
                             )
                             await task.start()
                             started.push_async_callback(task.stop)
+                        for driver in given.drivers:
+                            self.parts.add_driver(driver)
                     except Exception as error:
                         self._remove(name)
                         _log_failure(name, error)
@@ -119,9 +120,6 @@ class Connected:
             self.parts.media.remove(source)
         for engine in given.engines:
             self.parts.speech.remove(engine)
-
-    def _well(self) -> list[_Given]:
-        return list(self.given.values())
 
     def _quarantine(self, name: str, reason: str) -> None:
         self.plugins.fail(name, PluginStatus.QUARANTINED, f"its service ended: {reason}")

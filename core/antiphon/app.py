@@ -1,0 +1,177 @@
+"""The wiring: which parts there are, in which order they start, and what each is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from antiphon.api import ApiParts, HealthCheck, PartHealth, PluginView, serve
+from antiphon.building.devices import DeviceService
+from antiphon.building.service import Building
+from antiphon.engine.host import RendererHost
+from antiphon.engine.listen import LiveAudio
+from antiphon.engine.protocol import Configure
+from antiphon.events import EventBus
+from antiphon.jobs import JobRunner
+from antiphon.place import occupied
+from antiphon.playback import ZoneController
+from antiphon.plugins import MediaRegistry, SpeechRegistry
+from antiphon.plugins.manager import Plugins, load_plugins
+from antiphon.plugins.records import PluginStatus
+from antiphon.plugins.starting import PluginParts, connect
+from antiphon.settings import AudioSettings, Loaded, Settings, disabled_plugins, load
+from antiphon.store import Database, open_database
+from antiphon.streams import Snapcast
+from antiphon.tenancy.models import Client
+from antiphon.tenancy.tokens import load_secret_key
+from antiphon.tenancy.users import create_client, ensure_admin
+
+FIRST_CLIENT = "My building"
+
+
+@dataclass(frozen=True, slots=True)
+class Antiphon:
+    """A running server, for whoever started it.
+
+    `admin_password` is there on the first start alone, and only if it was generated: show it once.
+    """
+
+    url: str
+    admin_password: str | None
+    bus: EventBus
+    plugins: Plugins
+    renderer: RendererHost
+    snapcast: Snapcast
+
+
+def prepare(
+    environ: Mapping[str, str] = os.environ, config_dir: Path | None = None
+) -> tuple[Loaded, Plugins]:
+    """Load the plugins and the settings, so that the mistakes of both are told together.
+
+    Raises Misconfigured where the core's settings are wrong; a plugin's are in its record.
+    """
+    plugins = load_plugins(disabled_plugins(environ, config_dir))
+    loaded = load(environ, config_dir, sections=plugins.section_models())
+    plugins.configure(loaded)
+    return loaded, plugins
+
+
+@asynccontextmanager
+async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterator[Antiphon]:
+    """The whole server, for as long as this lasts. `plugins` is what `prepare` gave.
+
+    What was started is stopped in reverse order, also when a later part does not start. Raises
+    Misconfigured where a person must act, Unavailable where it may work later.
+    """
+    settings = loaded.settings
+    if plugins is None:
+        plugins = load_plugins(settings.disabled_plugins)
+        plugins.configure(loaded)
+    bus, media, speech = EventBus(), MediaRegistry(), SpeechRegistry()
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        place = stack.enter_context(occupied(settings.data_dir))
+        # Before every task: the ORM keeps its connections in a context variable.
+        database = await enter(_database(settings, plugins))
+        admin_password = await _first_people(settings)
+        jobs = await enter(JobRunner(bus))
+        renderer = await enter(RendererHost(bus, _levels(settings.audio)))
+        snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
+        live = await enter(LiveAudio(renderer))
+        devices = await enter(DeviceService(bus, snapcast))
+        zones = ZoneController(bus, renderer, snapcast, media, settings.audio)
+        parts = PluginParts(
+            bus=bus,
+            zones=zones,
+            devices=devices,
+            media=media,
+            speech=speech,
+            jobs=jobs,
+            data_dir=place.data_dir,
+            media_dir=place.media_dir,
+            add_driver=devices.add_driver,
+        )
+        connected = await connect(plugins, parts)
+        # After the media sources are there, since zones go on with what they played.
+        await enter(zones)
+        await enter(connected.services())
+        api = ApiParts(
+            http=settings.http,
+            secret_key=load_secret_key(place.secret_key),
+            bus=bus,
+            building=Building(bus),
+            zones=zones,
+            devices=devices,
+            speech=speech,
+            live=live,
+            jobs=jobs,
+            plugins=lambda: [PluginView(**row.model_dump()) for row in plugins.records],
+            routes=connected.routes,
+            checks=_checks(settings, database, renderer, snapcast, plugins),
+        )
+        server = await enter(serve(api))
+        stack.enter_context(place.announced(server.url))
+        yield Antiphon(server.url, admin_password, bus, plugins, renderer, snapcast)
+
+
+@asynccontextmanager
+async def _database(settings: Settings, plugins: Plugins) -> AsyncIterator[Database]:
+    url = settings.database.url.get_secret_value()
+    async with open_database(url, settings.data_dir, plugins.tables()) as database:
+        for name, reason in database.failed.items():
+            plugins.fail(name, PluginStatus.FAILED_TO_START, reason)
+        yield database
+
+
+async def _first_people(settings: Settings) -> str | None:
+    """A client and an admin, unless there are some; returns a generated password."""
+    if not await Client.exists():
+        await create_client(FIRST_CLIENT)
+    return await ensure_admin(settings.admin.email, settings.admin.password.get_secret_value())
+
+
+def _levels(audio: AudioSettings) -> Configure:
+    return Configure(
+        true_peak_db=audio.true_peak_db,
+        duck_gap_lu=audio.duck_gap_lu,
+        duck_down_s=audio.duck_down_s,
+        duck_up_s=audio.duck_up_s,
+    )
+
+
+def _checks(
+    settings: Settings,
+    database: Database,
+    renderer: RendererHost,
+    snapcast: Snapcast,
+    plugins: Plugins,
+) -> dict[str, HealthCheck]:
+    """What the health of the server is made of."""
+
+    async def database_health() -> PartHealth:
+        await database.check()
+        return PartHealth(is_up=True, message=database.kind)
+
+    async def renderer_health() -> PartHealth:
+        return PartHealth(is_up=renderer.is_up)
+
+    async def snapserver_health() -> PartHealth:
+        return PartHealth(is_up=snapcast.available, is_essential=False)
+
+    async def plugins_health() -> PartHealth:
+        fine = (PluginStatus.READY, PluginStatus.DISABLED)
+        bad = [f"{row.name}: {row.reason}" for row in plugins.records if row.status not in fine]
+        return PartHealth(is_up=not bad, is_essential=False, message="; ".join(bad) or None)
+
+    checks: dict[str, HealthCheck] = {
+        "database": database_health,
+        "renderer": renderer_health,
+        "plugins": plugins_health,
+    }
+    if settings.snapcast.mode != "off":
+        checks["snapserver"] = snapserver_health
+    return checks
