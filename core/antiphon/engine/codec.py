@@ -24,7 +24,7 @@ from av.stream import Discard
 from numpy.typing import NDArray
 
 from antiphon.engine.gains import db_to_gain
-from antiphon.engine.protocol import SAMPLE_RATE
+from antiphon.engine.protocol import CHANNELS, SAMPLE_RATE
 from antiphon.errors import UnsupportedMedia
 
 av.logging.set_level(av.logging.FATAL)  # libav's own complaints go into our exceptions instead
@@ -223,6 +223,7 @@ def _samples(frame: AudioFrame) -> Samples:
 def measure(path: str | Path, progress: Callable[[float], None] | None = None) -> Loudness:
     """Loudness and true peak after EBU R128 (ITU-R BS.1770), by libav's `ebur128` filter.
 
+    A mono file is measured as one channel and played 3 dB down in two, which sounds as loud.
     `progress` is called with 0…1 now and then. Raises Unplayable.
     """
     with Reader(path) as reader:
@@ -230,7 +231,13 @@ def measure(path: str | Path, progress: Callable[[float], None] | None = None) -
         source = graph.add_abuffer(template=reader.stream)
         meter = graph.add("ebur128", "peak=true:metadata=1:framelog=quiet")
         sink = graph.add("abuffersink")
-        source.link_to(meter)
+        if reader.stream.codec_context.channels > CHANNELS:
+            # Measure what will be heard: the same downmix as in `Reader.blocks`.
+            down = graph.add("aresample", "ochl=stereo:rematrix_maxval=1.0")
+            source.link_to(down)
+            down.link_to(meter)
+        else:
+            source.link_to(meter)
         meter.link_to(sink)
         graph.configure()
         last: dict[str, str] = {}
