@@ -14,7 +14,7 @@ from typing import Self
 from uuid import UUID
 
 from antiphon.errors import Unavailable
-from antiphon.processes import ChildProcess, Program, port_or_free
+from antiphon.processes import ChildProcess, Program, Supervision, port_or_free
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams.config import Ports, pipe_source, render, stream_name
 from antiphon.streams.control import MethodMissing, SnapcastControl
@@ -60,6 +60,7 @@ class ChildServer(Home):
             "snapserver",
             Program(program, package="snapserver", level_of=_level_of),
             on_exit=self._after_exit,
+            supervision=Supervision(stop_timeout_s=2.0),
         )
 
     async def __aenter__(self) -> Self:
@@ -120,6 +121,13 @@ class ChildServer(Home):
                 _log.debug("The stream of zone %s stays until the next start: %s", zone_id, error)
             self._pipe(zone_id).unlink(missing_ok=True)
 
+    async def revive(self) -> None:
+        """Start it again: it runs, but does not answer."""
+        try:
+            await self._child.restart()
+        except Unavailable as error:
+            _log.warning("snapserver could not be started again: %s", error)
+
     async def _bring_up(self, missing: set[UUID], control: SnapcastControl) -> None:
         self._write_config()
         if not missing:
@@ -129,16 +137,12 @@ class ChildServer(Home):
                 await control.request("Stream.AddStream", {"streamUri": self._source(zone_id)})
         except Unavailable as error:
             if not isinstance(error, MethodMissing):
-                _log.info(
-                    "snapserver is started again, since a stream could not be added: %s", error
-                )
+                _log.info("A stream could not be added to snapserver: %s", error)
         else:
             control.refresh()
             return
-        try:
-            await self._child.restart()
-        except Unavailable as error:
-            _log.warning("snapserver gets its new zones when it starts again: %s", error)
+        _log.info("snapserver is started again for new zones; loudspeakers reconnect by themselves")
+        await self.revive()
 
     def _prepare(self) -> None:
         self._pipes.mkdir(parents=True, exist_ok=True)

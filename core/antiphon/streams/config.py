@@ -67,7 +67,7 @@ def render(settings: SnapcastSettings, ports: Ports, sources: Sequence[str]) -> 
     """The configuration file of a snapserver of ours.
 
     Whoever reaches a control port may do everything, so they listen on loopback alone. The first
-    source is what new loudspeakers hear. `initial_volume` exists since 0.28; older ones ignore it.
+    source is what new loudspeakers hear. `initial_volume` exists since 0.27; older ones ignore it.
     """
     lines = [
         "# Written by Antiphon at every start; changes are lost.",

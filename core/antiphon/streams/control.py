@@ -25,7 +25,6 @@ from antiphon.processes import Backoff
 _log = logging.getLogger(__name__)
 _METHOD_MISSING = -32601
 _LONGEST_MESSAGE = 16 << 20
-_PATIENCE_S = 2.0  # a server that is being started is not lost
 
 Json = Mapping[str, Any]
 
@@ -61,6 +60,7 @@ class SnapcastControl:
     """A connection to snapserver's control port that is made again whenever it is lost.
 
     `address` is asked before every attempt, since a server of ours may have moved to another port.
+    One that is not there within `patience_s` of the start is reported as lost.
     """
 
     def __init__(
@@ -69,12 +69,14 @@ class SnapcastControl:
         listener: Listener,
         *,
         timeout_s: float = 5.0,
-        check_every_s: float = 20.0,
+        check_every_s: float = 10.0,
+        patience_s: float = 2.0,
     ) -> None:
         self._address = address
         self._listener = listener
         self._timeout_s = timeout_s
         self._check_every_s = check_every_s
+        self._patience_s = patience_s
         self._protocol: _SafeProtocol | None = None
         self._refresh = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -129,7 +131,7 @@ class SnapcastControl:
     async def _run(self) -> None:
         backoff = Backoff(first_s=0.05, most_s=10.0)
         clock = asyncio.get_running_loop().time
-        tell_at = clock() + _PATIENCE_S
+        tell_at = clock() + self._patience_s
         while True:
             protocol: _SafeProtocol | None = None
             was_up = False

@@ -56,6 +56,8 @@ class Snapcast:
     no clients, and commands raise PartAway: music still plays, for those who listen over HTTP.
     """
 
+    hung_after_s = 10.0
+
     def __init__(
         self, settings: SnapcastSettings, run_dir: Path, data_dir: Path, bus: EventBus
     ) -> None:
@@ -72,6 +74,7 @@ class Snapcast:
         self._exit_reason: str | None = None
         self._told: tuple[bool, str | None] | None = None
         self._adding: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start or begin to connect; never waits for the server, never fails because of it."""
@@ -87,6 +90,7 @@ class Snapcast:
                 self._tell(is_up=False, message=f"{error} Zones are heard over HTTP until then.")
                 return self
         await self._stack.enter_async_context(self._control)
+        self._watchdog = asyncio.create_task(self._watch(), name="snapserver watchdog")
         return self
 
     async def __aexit__(
@@ -96,8 +100,9 @@ class Snapcast:
         trace: TracebackType | None,
     ) -> None:
         """Hang up, and stop a server of our own."""
-        if self._adding is not None:
-            self._adding.cancel()
+        for task in (self._adding, self._watchdog):
+            if task is not None:
+                task.cancel()
         await self._stack.aclose()
 
     @property
@@ -248,6 +253,21 @@ class Snapcast:
         if was_there:
             self._publish(ServerLost())
 
+    async def _watch(self) -> None:
+        """A server of our own that runs and does not answer is started again."""
+        while isinstance(self._home, ChildServer):
+            await asyncio.sleep(self.hung_after_s)
+            if not self.available and self.pid is not None and not await self._answers_soon():
+                _log.warning("snapserver runs but does not answer; it is started again")
+                await self._home.revive()
+
+    async def _answers_soon(self) -> bool:
+        try:
+            await self.wait_available(self.hung_after_s)
+        except PartTimedOut:
+            return False
+        return True
+
     async def _see_to_streams(self, *, is_first: bool) -> None:
         if self._home is None:
             return
@@ -258,7 +278,7 @@ class Snapcast:
 
     def _address(self) -> tuple[str, int]:
         if self._home is None:
-            raise AssertionError("the connection is made after the home is known")
+            raise AssertionError("the connection is made when it is known where to")
         return self._home.address()
 
     def _client(self, client_id: str) -> SnapClient:

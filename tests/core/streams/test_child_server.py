@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 from tests.core.streams.conftest import Bench
 from tests.fakes.loudspeakers import loudspeaker, tone
+from tests.fakes.snapserver import program
 from tests.fakes.waiting import eventually
 
 from antiphon.errors import PartAway
-from antiphon.streams import ServerLost, Snapcast
+from antiphon.streams import ClientsSynced, ServerLost, Snapcast, stream_name
 
 SHOP, BAR, GYM = uuid4(), uuid4(), uuid4()
 THREE = {SHOP: "Shop", BAR: "Bar", GYM: "Gym"}
@@ -89,6 +90,35 @@ async def test_a_new_zone_is_heard_while_the_server_runs(bench: Bench) -> None:
                 await left.hears(880)
                 await snapcast.assign("left", SHOP)
                 await left.hears(440)
+
+
+async def test_a_server_that_takes_new_streams_is_not_interrupted_for_them(bench: Bench) -> None:
+    async with bench.snapcast(program=program(bench.folder)) as snapcast:
+        await snapcast.provision({SHOP: "Shop"})
+        await snapcast.wait_available()
+        pid = snapcast.pid
+        synced: list[object] = []
+        snapcast.subscribe(synced.append)
+        await snapcast.provision({BAR: "Bar"})
+        await eventually(lambda: any(isinstance(news, ClientsSynced) for news in synced))
+        assert stream_name(BAR) in snapcast._state.streams
+        assert snapcast.pid == pid
+        config = (bench.run_dir / "snapcast" / "snapserver.conf").read_text()
+        assert f"name={stream_name(BAR)}&" in config, "it is there after a restart too"
+
+
+async def test_a_server_that_hangs_is_started_again(bench: Bench) -> None:
+    snapcast = bench.snapcast()
+    snapcast.hung_after_s = 0.3
+    snapcast._control._check_every_s = snapcast._control._timeout_s = 0.3
+    async with snapcast:
+        await snapcast.wait_available()
+        pid = snapcast.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await eventually(lambda: not snapcast.available)
+        await eventually(lambda: snapcast.available, timeout_s=12)
+        assert snapcast.pid != pid
 
 
 async def test_the_client_hears_again_after_the_server_was_killed(bench: Bench) -> None:
