@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.settings import HttpSettings, Settings, SnapcastSettings
+from antiphon.settings import HttpSettings, Loaded, Settings, SnapcastSettings
 from antiphon.store import Database, open_database
 
 SettingsFor = Callable[[Path], Settings]
+LoadedFor = Callable[..., Loaded]
 
 
 @pytest.fixture
@@ -32,6 +33,17 @@ def settings_for() -> SettingsFor:
                 mode="off", bind="127.0.0.1", stream_port=0, control_port=0, http_port=0
             ),
         )
+
+    return make
+
+
+@pytest.fixture
+def loaded_for(settings_for: SettingsFor) -> LoadedFor:
+    """The same, as `app.running` takes it: MQTT is off, and no voice is warmed up."""
+
+    def make(data_dir: Path, **sections: dict[str, object]) -> Loaded:
+        off: dict[str, dict[str, object]] = {"mqtt": {"url": "off"}, "ai": {"warm_up": False}}
+        return Loaded(settings_for(data_dir), {**off, **sections}, {})
 
     return make
 
