@@ -77,7 +77,10 @@ class FakeRenderer:
                 self._load(command)
             case protocol.SetUpcoming(programme=name, tracks=tracks):
                 programme = self.programmes[name]
+                has_ended = not programme.tracks
                 programme.tracks[1:] = tracks
+                if has_ended:
+                    self._begin(name, 0.0)
             case protocol.Pause(programme=name):
                 self.programmes[name].playing = False
             case protocol.Resume(programme=name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -64,6 +65,7 @@ class Calls:
         self._receipts = receipts
         self._arbiter = Arbiter()
         self._records: dict[UUID, Record] = {}
+        self._over: deque[UUID] = deque()
         self._launches: dict[str, UUID] = {}
         self._speaking: dict[UUID, UUID] = {}
         self._arrivals = count()
@@ -349,12 +351,12 @@ class Calls:
                 reason=change.reason or record.note,
             )
         )
-        if record.is_over:
+        if record.is_over and not record.over.is_set():
             record.release()
             record.over.set()
+            self._over.append(record.id)
 
     def _forget(self) -> None:
-        """Keep the last calls that are over, and all that are not."""
-        for call_id in tuple(self._records)[: max(0, len(self._records) - KEPT)]:
-            if self._records[call_id].is_over:
-                del self._records[call_id]
+        """Keep the last calls, and of the older ones those that are not over."""
+        while len(self._records) > KEPT and self._over:
+            del self._records[self._over.popleft()]

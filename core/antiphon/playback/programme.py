@@ -63,6 +63,7 @@ class Programme:
         self._moving_since: float | None = None
         self._filler: asyncio.Task[None] | None = None
         self._misses = 0
+        self._failures = 0
         self._retries = 0
         self._serial = 0
         self._aim: int | None = None
@@ -234,18 +235,16 @@ class Programme:
         if item in self._window:
             self._window.remove(item)
             self._hold(0.0)
-        self._misses += 1
+        self._failures += 1
         self._skipped(levels.music_id(item.media.ref), item.media.title, report.message)
         self._fill()
 
     def ended(self) -> None:
         """The renderer has nothing left to play."""
-        if self.playback is Playback.STOPPED:
+        # What is in the window was handed over a moment ago: the renderer goes on with that.
+        if self.playback is Playback.STOPPED or self._window:
             return
         self._hold(0.0)
-        if self._window:  # given too late to follow without a gap
-            self._load(0.0)
-            return
         self._is_dry = True
         if self._next is None:
             self._finish()
@@ -300,7 +299,7 @@ class Programme:
         self.queue.cursor = waiting[0].cursor
         self._window = waiting
         self._next = queue.after(waiting[-1].cursor)
-        self._misses = self._retries = 0
+        self._misses = self._failures = self._retries = 0
         self._load(0.0)
         self._fill()
 
@@ -325,9 +324,14 @@ class Programme:
         self._is_dry = False
         self._hold(position_s)
 
+    @property
+    def _room(self) -> int:
+        """How many tracks are handed over: no more than a round of a short queue."""
+        return min(WINDOW, max(2, len(self.queue)))
+
     def _fill(self) -> None:
         """See that tracks are resolved ahead."""
-        is_short = len(self._window) < WINDOW and self._next is not None
+        is_short = len(self._window) < self._room and self._next is not None
         if is_short and (self._filler is None or self._filler.done()):
             self._filler = asyncio.create_task(self._filling(), name=f"programme {self.id}")
 
@@ -337,8 +341,8 @@ class Programme:
             self._filler = None
 
     async def _filling(self) -> None:
-        while len(self._window) < WINDOW and (cursor := self._next) is not None:
-            if self._misses >= min(len(self.queue), TRIES):
+        while len(self._window) < self._room and (cursor := self._next) is not None:
+            if max(self._misses, self._failures) >= min(len(self.queue), TRIES):
                 await self._back_off()
             found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
             if isinstance(found, Miss):
@@ -346,6 +350,7 @@ class Programme:
                 self._missed(found)
                 self._next = self.queue.skip(cursor)
                 continue
+            self._misses = 0
             item = Item.of(cursor, found)
             self._window.append(item)
             self._next = self.queue.after(cursor)
@@ -363,16 +368,15 @@ class Programme:
         """Nothing can be played: say so, wait, and try again."""
         wait_s = BACK_OFF_S[min(self._retries, len(BACK_OFF_S) - 1)]
         self._retries += 1
-        self.problem = (
-            f"The last {self._misses} tracks could not be played; trying again every {wait_s:g} s"
-        )
+        count = max(self._misses, self._failures)
+        self.problem = f"{count} tracks in a row could not be played; trying again in {wait_s:g} s"
         self._around.changed(self)
         await asyncio.sleep(wait_s)
-        self._misses = 0
+        self._misses = self._failures = 0
 
     def _sounds(self) -> None:
         """Music is heard, so whatever was wrong is over."""
-        self._misses = 0
+        self._failures = 0
         if self._retries:
             self._retries = 0
             self._stop_filling()  # it may be waiting for better times
