@@ -18,10 +18,10 @@ async def reached(principal: Principal, wanted: Sequence[UUID] | None = None) ->
 
     Raises NotFound with all that are wanted and not reached.
     """
-    zones = scoped(Zone, principal)
-    if wanted is not None:
-        zones = zones.filter(id__in=wanted)
     try:
+        zones = scoped(Zone, principal)
+        if wanted is not None:
+            zones = zones.filter(id__in=wanted)
         found = [zone_id for (zone_id,) in await zones.order_by("name", "id").values_list("id")]
     except BaseORMException as error:
         raise PartAway("The database", "Try again in a moment.") from error
