@@ -18,6 +18,8 @@ from antiphon.events import (
     EventBus,
     LevelMeasured,
     PartChanged,
+    ZoneChanged,
+    ZoneCreated,
     ZoneDeleted,
     ZoneEvent,
 )
@@ -50,6 +52,7 @@ PART = "broker"
 _STATE_INTERVAL_S = 0.2
 _RELOAD_INTERVAL_S = 300.0
 _RETRY_INTERVAL_S = 5.0
+_SECOND_LOOKS_S = (0.5, 3.0)
 _MAX_CORRECTIONS = 5
 
 
@@ -98,8 +101,16 @@ class Bridge:
     def _zone_event(self, event: ZoneEvent) -> None:
         if isinstance(event, ZoneDeleted):
             self._mirror.remove_zone(event.zone_id)
-        elif not isinstance(event, LevelMeasured):
-            self._zone_pace.mark(event.zone_id)
+            return
+        if isinstance(event, LevelMeasured):
+            return
+        if isinstance(event, ZoneCreated):
+            self._mirror.restore_zone(event.zone_id)
+        self._zone_pace.mark(event.zone_id)
+        if isinstance(event, ZoneCreated | ZoneChanged):
+            # The zones hear of it when we do, and may need a moment to make it true.
+            for later_s in _SECOND_LOOKS_S:
+                asyncio.get_running_loop().call_later(later_s, self._zone_pace.mark, event.zone_id)
 
     def _device_event(self, event: DeviceEvent) -> None:
         self._device_pace.mark(event.device_id)

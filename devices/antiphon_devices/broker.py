@@ -82,7 +82,8 @@ async def _listening(address: BrokerAddress) -> None:
 def _write_files(settings: MqttSettings, address: BrokerAddress, data_dir: Path) -> None:
     if address.password is None:
         raise AssertionError("our own broker always has a password")
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.chmod(0o700)
     integrator = _integrator_password(data_dir / INTEGRATOR_FILE)
     _write_secret(
         data_dir / "passwords",
@@ -105,6 +106,7 @@ def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
             f"listener {port} {settings.bind}",
             f"user {getpass.getuser()}",
             "allow_anonymous false",
+            "set_tcp_nodelay true",
             f"password_file {data_dir / 'passwords'}",
             "persistence true",
             f"persistence_location {data_dir}/",

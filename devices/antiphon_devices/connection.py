@@ -11,6 +11,7 @@ import asyncio
 import logging
 import math
 import secrets
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,6 +167,7 @@ class Connection:
             keepalive=_KEEPALIVE_S,
             max_queued_incoming_messages=_MAX_QUEUED_INCOMING,
             tls_context=_tls(address) if address.tls else None,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         client.pending_calls_threshold = 2 * _IN_FLIGHT
         return client

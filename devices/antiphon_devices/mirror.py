@@ -45,10 +45,14 @@ class Building:
 
 @dataclass(slots=True)
 class Known:
-    """What was last seen of everything; `agents` by the key of the device."""
+    """What was last seen of everything; `agents` by the key of the device.
+
+    `gone` are zones that were deleted: whoever still answers for one is late.
+    """
 
     clients: dict[UUID, ClientInfo] = field(default_factory=dict)
     zones: dict[UUID, PlaybackView] = field(default_factory=dict)
+    gone: set[UUID] = field(default_factory=set)
     devices: dict[UUID, DeviceView] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     alerts: dict[UUID, int] = field(default_factory=dict)
@@ -69,7 +73,7 @@ class Mirror:
         zones = {zone.zone_id: zone for zone in await self._building.zones.views(SERVER)}
         devices = {device.id: device for device in await self._building.devices.views(SERVER)}
         for zone_id in known.zones.keys() - zones.keys():
-            self.remove_zone(zone_id)
+            self._forget_zone(zone_id)
         for device_id in known.devices.keys() - devices.keys():
             self._remove_device(known.devices.pop(device_id))
         for device in devices.values():
@@ -84,7 +88,7 @@ class Mirror:
         try:
             zone = await self._building.zones.view(SERVER, zone_id)
         except NotFound:
-            self.remove_zone(zone_id)
+            self._forget_zone(zone_id)
             return
         if zone.client_id not in self.known.clients:
             self.known.clients = dict(await self._building.clients())
@@ -128,7 +132,15 @@ class Mirror:
         self._put_client(client_id)
 
     def remove_zone(self, zone_id: UUID) -> None:
-        """Empty the topics of a zone that is gone."""
+        """A zone was deleted: its topics are emptied, and stay so."""
+        self.known.gone.add(zone_id)
+        self._forget_zone(zone_id)
+
+    def restore_zone(self, zone_id: UUID) -> None:
+        """A zone was added, or a deleted one came back."""
+        self.known.gone.discard(zone_id)
+
+    def _forget_zone(self, zone_id: UUID) -> None:
         zone = self.known.zones.pop(zone_id, None)
         if zone is None:
             return
@@ -166,6 +178,8 @@ class Mirror:
                 return None
 
     def _take_zone(self, zone: PlaybackView) -> None:
+        if zone.zone_id in self.known.gone:
+            return
         before = self.known.zones.get(zone.zone_id)
         self.known.zones[zone.zone_id] = zone
         self._documents.put(_zone(zone, Kind.INFO), views.zone_info(zone))

@@ -41,7 +41,7 @@ class MqttSettings(BaseModel):
     certificates to trust for `mqtts://`, where the system's are not enough.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr = SecretStr("")
     port: int = Field(default=1883, ge=0, le=65535)

@@ -10,7 +10,7 @@ from tests.devices.conftest import World
 from tests.fakes.integrator import Integrator
 from tests.fakes.zones import zone_view
 
-from antiphon.events import ZoneCreated
+from antiphon.events import ZoneCreated, ZoneDeleted
 from antiphon.types import CallState, Playback, Principal
 
 
@@ -94,6 +94,29 @@ async def test_zones_come_and_go_and_leave_nothing_behind(
             f"client/{world.client}/state", lambda h: h.json["zones"]["total"] == 1
         )
         assert not [heard for heard in newcomer.heard if heard.topic.startswith(topic)]
+
+
+async def test_a_zone_that_the_server_needs_a_moment_for_appears_all_the_same(
+    world: World, integrator: Integrator
+) -> None:
+    new = zone_view(world.client, "Spa")
+    world.bus.publish(ZoneCreated(client_id=world.client, zone_id=new.zone_id))
+    asyncio.get_running_loop().call_later(0.2, world.zones.add, new)
+    info = await integrator.hears(f"client/{world.client}/zone/{new.zone_id}/info")
+    assert info.json["name"] == "Spa"
+
+
+async def test_a_zone_that_was_deleted_does_not_come_back_by_a_late_event(
+    world: World, integrator: Integrator
+) -> None:
+    world.bus.publish(ZoneDeleted(client_id=world.client, zone_id=world.zone.zone_id))
+    world.zones.change(world.zone.zone_id, volume=3)
+    await integrator.hears(f"{world.here}/state", lambda heard: heard.payload == b"")
+    await integrator.hears(f"client/{world.client}/state", lambda h: h.json["zones"]["total"] == 0)
+    world.zones.change(world.zone.zone_id, volume=4)
+    world.devices.change(world.device.id, volume=4)
+    await integrator.hears(f"{world.speaker}/state", lambda heard: heard.json["volume"] == 4)
+    assert integrator.held[f"{world.here}/state"] == b""
 
 
 async def test_a_loudspeaker_that_goes_away_or_is_turned_down_is_told(
