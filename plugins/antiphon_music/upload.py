@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import unquote
 from uuid import UUID
 
 from aiohttp import BodyPartReader, MultipartReader, web
@@ -30,9 +31,8 @@ async def read_upload(
     async with AsyncExitStack() as stack:
         async for part in _parts(request):
             if part.name == "file" and incoming is None:
-                name = part.filename or ""
                 incoming = await stack.enter_async_context(
-                    receive(media_dir, _chunks(part), name, limit_bytes)
+                    receive(media_dir, _chunks(part), _name(part), limit_bytes)
                 )
             elif part.name in _FIELDS and part.name not in ids:
                 if (key := await _uuid(part)) is not None:
@@ -45,6 +45,12 @@ async def read_upload(
         if incoming is None:
             raise Invalid.field("file", "the form holds no file")
         yield incoming, ids
+
+
+def _name(part: BodyPartReader) -> str:
+    name = part.filename or ""
+    # Some clients (aiohttp's own) percent-encode names, others do not: those leave spaces as such.
+    return name if " " in name else unquote(name)
 
 
 async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
