@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,11 @@ import pytest
 
 from antiphon.settings import HttpSettings, Loaded, Settings, SnapcastSettings
 from antiphon.store import Database, open_database
+from antiphon.store.database import FILE_NAME
 
 SettingsFor = Callable[[Path], Settings]
 LoadedFor = Callable[..., Loaded]
+Migrated = Callable[[Path], None]
 
 
 @pytest.fixture
@@ -38,19 +41,55 @@ def settings_for() -> SettingsFor:
 
 
 @pytest.fixture
-def loaded_for(settings_for: SettingsFor) -> LoadedFor:
-    """The same, as `app.running` takes it: MQTT is off, and no voice is warmed up."""
+def loaded_for(settings_for: SettingsFor, migrated: Migrated) -> LoadedFor:
+    """The same, as `app.running` takes it: MQTT is off, no voice is warmed up, tables are made."""
 
     def make(data_dir: Path, **sections: dict[str, object]) -> Loaded:
+        if not (data_dir / FILE_NAME).exists():
+            migrated(data_dir)
         off: dict[str, dict[str, object]] = {"mqtt": {"url": "off"}, "ai": {"warm_up": False}}
         return Loaded(settings_for(data_dir), {**off, **sections}, {})
 
     return make
 
 
+@pytest.fixture(scope="session")
+def _empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables of the core and all plugins; made once, for it takes a while.
+
+    Made in a process of its own: a loop of ours would disturb those of the tests.
+    """
+    folder = tmp_path_factory.mktemp("empty")
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from antiphon.plugins.manager import load_plugins\n"
+        "from antiphon.store import open_database\n"
+        "async def main():\n"
+        "    tables = load_plugins().tables()\n"
+        "    async with open_database('', pathlib.Path(sys.argv[1]), tables) as database:\n"
+        "        assert not database.failed, database.failed\n"
+        "asyncio.run(main())\n"
+    )
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, env=path, timeout=120)
+    return folder / FILE_NAME
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+def migrated(_empty_database: Path) -> Migrated:
+    """Puts a database with all tables and no rows into a data directory, which is made."""
+
+    def put(data_dir: Path) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_empty_database, data_dir / FILE_NAME)
+
+    return put
+
+
+@pytest.fixture
+async def database(tmp_path: Path, migrated: Migrated) -> AsyncIterator[Database]:
     """A fresh SQLite database with the core's tables, open for this test."""
+    migrated(tmp_path / "data")
     async with open_database("", tmp_path / "data") as opened:
         yield opened
 
