@@ -60,6 +60,18 @@ def prepare(
     return loaded, plugins
 
 
+async def initialise(loaded: Loaded, plugins: Plugins) -> str | None:
+    """Make what the first start would make, and nothing more; see `Antiphon.admin_password`.
+
+    Raises Misconfigured where a server runs on this data already.
+    """
+    settings = loaded.settings
+    with occupied(settings.data_dir) as place:
+        load_secret_key(place.secret_key)
+        async with _database(settings, plugins):
+            return await _first_people(settings)
+
+
 @asynccontextmanager
 async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterator[Antiphon]:
     """The whole server, for as long as this lasts. `plugins` is what `prepare` gave.

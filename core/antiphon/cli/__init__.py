@@ -1,7 +1,7 @@
-"""The command line. Commands import what they need when they run, so that asking for help is quick.
+"""The command line. Commands import what they need when they run, so that help comes quickly.
 
-Errors that people can act on are printed as sentences. Exit codes: 0 done, 1 refused, 2 the settings
-(or the options) are wrong, 3 something is away for now; a supervisor tries again after 3 alone.
+Errors that people can act on are printed as sentences. Exit codes: 0 done, 1 refused, 2 the
+settings or the options are wrong, 3 something is away for now (a supervisor tries again).
 """
 
 from __future__ import annotations

@@ -30,9 +30,8 @@ class UserRole(StrEnum):
 
 def known(group: typer.Typer) -> Iterator[str]:
     """The names of the commands and groups of commands in `group`."""
-    for entry in (*group.registered_commands, *group.registered_groups):
-        if entry.name:
-            yield entry.name
+    yield from (command.name for command in group.registered_commands if command.name)
+    yield from (inner.name for inner in group.registered_groups if inner.name)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands over a flag
@@ -69,7 +68,7 @@ def run(
 @app.command("init")
 def init() -> None:
     """Make the data directory, the database, and the first client and admin."""
-    from antiphon.cli.serve import initialise
+    from antiphon.cli.serve import init as initialise
 
     initialise()
 

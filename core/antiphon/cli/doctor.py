@@ -129,25 +129,18 @@ async def _database(settings: Settings) -> Check:
 
 def _ports(settings: Settings) -> Iterator[Check]:
     try:
-        url = running_url(settings.data_dir)
+        used = (
+            f"in use; a server of this data directory answers at {running_url(settings.data_dir)}"
+        )
     except AntiphonError:
-        url = ""
+        used = "taken by another program; a free one is used instead"
     snapcast = settings.snapcast
-    wanted = [("page and API", settings.http.host, settings.http.port, "ANTIPHON_HTTP__PORT")]
+    wanted = [("page and API", settings.http.host, settings.http.port)]
     if snapcast.mode == "child":
-        wanted += [
-            ("loudspeakers", snapcast.bind, snapcast.stream_port, "ANTIPHON_SNAPCAST__STREAM_PORT"),
-        ]
-    for what, host, port, variable in wanted:
-        name = f"port {port}"
-        if port == 0 or _is_free(host, port):
-            yield Check(name, State.OK, f"free, for {what}")
-        elif url:
-            yield Check(name, State.OK, f"in use, for {what}; a server answers at {url}")
-        elif variable == "ANTIPHON_HTTP__PORT":
-            yield Check(name, State.WRONG, f"taken; wanted for {what}", f"Set {variable}.")
-        else:
-            yield Check(name, State.OK, f"taken; a free one is used for {what}")
+        wanted.append(("loudspeakers", snapcast.bind, snapcast.stream_port))
+    for what, host, port in wanted:
+        free = port == 0 or _is_free(host, port)
+        yield Check(f"port {port}", State.OK, f"for {what}: {'free' if free else used}")
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from contextlib import AbstractAsyncContextManager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
@@ -11,6 +15,7 @@ from rich.text import Text
 
 from antiphon.cli.console import err, finish, out
 from antiphon.errors import AntiphonError
+from antiphon.local import LocalServer
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
 from antiphon.settings import disabled_plugins, load
@@ -47,13 +52,42 @@ def _of_server() -> list[dict[str, Any]] | None:
 
 
 async def _ask_server() -> list[dict[str, Any]]:
+    async with _server() as api:
+        return list((await api.get("plugins"))["items"])
+
+
+def _server() -> AbstractAsyncContextManager[LocalServer]:
     from antiphon.cli.remote import server
 
-    async with server() as api:
-        return list((await api.get("plugins"))["items"])
+    return server()
 
 
 def _configured() -> Plugins:
     plugins = load_plugins(disabled_plugins())
     plugins.configure(load(sections=plugins.section_models()))
     return plugins
+
+
+def print_openapi() -> None:
+    """The document of the running server, or of one that is started for this alone."""
+    sys.stdout.write(finish(_document()) + "\n")
+
+
+async def _document() -> str:
+    from antiphon.app import prepare, running
+
+    try:
+        async with _server() as api:
+            return json.dumps(await api.get("openapi.json"), indent=1, ensure_ascii=False)
+    except AntiphonError:
+        pass
+    with TemporaryDirectory(prefix="antiphon-") as scratch:
+        environ = {
+            **os.environ,
+            "ANTIPHON_DATA_DIR": scratch,
+            "ANTIPHON_DATABASE__URL": "",
+            "ANTIPHON_HTTP__PORT": "0",
+            "ANTIPHON_SNAPCAST__MODE": "off",
+        }
+        async with running(*prepare(environ)) as server, LocalServer(server.url, "") as api:
+            return json.dumps(await api.get("openapi.json"), indent=1, ensure_ascii=False)

@@ -27,36 +27,32 @@ async def furnish(api: LocalServer) -> None:
     there is used, what is missing is made. A failure is logged; the server runs without a demo.
     """
     try:
-        existing = {zone["name"]: zone for zone in await _all(api, "zones")}
-        if existing.keys() - set(ZONES):
+        zones = {zone["name"]: zone["id"] for zone in await _all(api, "zones")}
+        if zones.keys() - set(ZONES):
             return  # somebody's own building
-        missing = [name for name in ZONES if name not in existing]
         folders = {folder["name"]: folder["id"] for folder in await _all(api, "folders")}
-        if not missing and folders.keys() >= set(ZONES):
-            return
-        _log.info("Making the demo building: %s", ", ".join(ZONES))
+        missing = [name for name in ZONES if name not in zones]
+        unheard = [name for name in ZONES if name not in folders]
+        if missing or unheard:
+            _log.info("Making the demo building: %s", ", ".join(ZONES))
         for name in missing:
-            existing[name] = await api.post("zones", {"name": name})
-        await _fill(api, folders)
-        for name in ZONES:
-            playing = await api.get(f"zones/{existing[name]['id']}/playback")
-            if playing["track"] is None:
-                await _play(api, existing[name]["id"], folders[name])
-        _log.info("The demo building plays in %s", ", ".join(ZONES))
+            zones[name] = (await api.post("zones", {"name": name}))["id"]
+        for name in unheard:
+            folder_id = await _fill(api, name)
+            await _play(api, zones[name], folder_id)
+            _log.info("The demo building plays in %s", name)
     except AntiphonError as error:
         _log.warning("The demo building is not complete: %s", error)
 
 
-async def _fill(api: LocalServer, folders: dict[str, str]) -> None:
-    """Render the music and upload it, each piece into the folder of its mood."""
+async def _fill(api: LocalServer, name: str) -> str:
+    """Render the music of one mood and upload it into a new folder; returns the folder's id."""
     with TemporaryDirectory(prefix="antiphon-demo-") as scratch:
-        await _render(Path(scratch))
-        for name in ZONES:
-            if name not in folders:
-                folder = await api.post("folders", {"name": name})
-                folders[name] = folder["id"]
-            for file in sorted((Path(scratch) / name).iterdir()):
-                await api.upload("music", file, folder_id=folders[name])
+        await _render(Path(scratch), name)
+        folder_id = str((await api.post("folders", {"name": name}))["id"])
+        for file in sorted(await asyncio.to_thread(lambda: list(Path(scratch).iterdir()))):
+            await api.upload("music", file, folder_id=folder_id)
+    return folder_id
 
 
 async def _play(api: LocalServer, zone_id: str, folder_id: str) -> None:
@@ -65,10 +61,10 @@ async def _play(api: LocalServer, zone_id: str, folder_id: str) -> None:
     )
 
 
-async def _render(directory: Path) -> None:
+async def _render(directory: Path, folder: str) -> None:
     """Synthesise in a process of its own, so that the server's main loop never waits."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "antiphon.demo.music", str(directory)
+        sys.executable, "-m", "antiphon.demo.music", str(directory), folder
     )
     try:
         async with asyncio.timeout(_RENDER_TIMEOUT_S):

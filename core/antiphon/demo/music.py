@@ -1,7 +1,7 @@
 """Music for the demo: six short pieces in three moods, composed here and rendered by `synth`.
 
 They are part of Antiphon and under its licence, so nobody owes anybody a fee for playing them.
-Rendering all of them takes a few seconds; `python -m antiphon.demo.music DIR` does it.
+Rendering takes a second each; `python -m antiphon.demo.music DIRECTORY FOLDER` does it.
 """
 
 from __future__ import annotations
@@ -152,17 +152,17 @@ PIECES = (
 )
 
 
-def render(directory: Path) -> None:
-    """Write every piece as `<directory>/<folder>/<title>.flac`, with tags. Blocks for seconds."""
+def render(directory: Path, folder: str) -> None:
+    """Write the pieces of one folder as `<directory>/<title>.flac`, with tags. Takes seconds."""
+    directory.mkdir(parents=True, exist_ok=True)
     for piece in PIECES:
-        path = directory / piece.folder / f"{piece.title}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        samples = np.rint(piece.compose().T * 32767).astype(np.int16)
-        write_flac(path, samples)
-        tags = FLAC(path)  # type: ignore[no-untyped-call]
-        tags["title"], tags["artist"], tags["album"] = piece.title, "Antiphon", "Demo building"
-        tags.save()
+        if piece.folder == folder:
+            path = directory / f"{piece.title}.flac"
+            write_flac(path, np.rint(piece.compose().T * 32767).astype(np.int16))
+            tags = FLAC(path)  # type: ignore[no-untyped-call]
+            tags["title"], tags["artist"], tags["album"] = piece.title, "Antiphon", "Demo building"
+            tags.save()
 
 
 if __name__ == "__main__":
-    render(Path(sys.argv[1]))
+    render(Path(sys.argv[1]), sys.argv[2])
