@@ -40,11 +40,9 @@ _PARTIALS = ((1.0, 1.0, 1.0), (2.0, 0.22, 1.8), (2.76, 0.12, 3.0), (5.4, 0.04, 6
 def write(chime: str, destination: str) -> None:
     """Write the chime of that name as a WAV file."""
     strokes = _CHIMES[chime]
-    length = max(stroke.at_s + stroke.ring_s for stroke in strokes)
-    sound = np.zeros(int(length * _RATE))
-    for stroke in strokes:
-        tone = _tone(stroke)
-        start = int(stroke.at_s * _RATE)
+    tones = [(round(stroke.at_s * _RATE), _tone(stroke)) for stroke in strokes]
+    sound = np.zeros(max(start + len(tone) for start, tone in tones))
+    for start, tone in tones:
         sound[start : start + len(tone)] += tone
     sound *= _PEAK / np.max(np.abs(sound))
     with wave.open(destination, "wb") as file:
@@ -55,7 +53,7 @@ def write(chime: str, destination: str) -> None:
 
 
 def _tone(stroke: _Stroke) -> Samples:
-    seconds = np.arange(int(stroke.ring_s * _RATE)) / _RATE
+    seconds = np.arange(round(stroke.ring_s * _RATE)) / _RATE
     fade = np.log(1000) / stroke.ring_s
     tone = np.zeros_like(seconds)
     for multiple, strength, haste in _PARTIALS:

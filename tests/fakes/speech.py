@@ -26,6 +26,7 @@ class ToneEngine(SpeechEngine):
     def __init__(self, *names: str) -> None:
         self.offered = [self._voice(name) for name in names or ("low", "high")]
         self.spoken: list[str] = []
+        self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.trouble: AntiphonError | None = None
@@ -43,6 +44,7 @@ class ToneEngine(SpeechEngine):
 
     async def speak(self, text: str, voice: Voice, destination: Path) -> None:
         self.spoken.append(text)
+        self.asked.set()
         await self.gate.wait()
         if self.trouble is not None:
             raise self.trouble
