@@ -23,6 +23,7 @@ from antiphon.streams.memory import Memory
 
 _log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
+_PREDECESSOR_S = 2.0
 
 
 class ChildServer(Home):
@@ -65,6 +66,7 @@ class ChildServer(Home):
 
     async def __aenter__(self) -> Self:
         """Start it with the zones of the last run. Raises ProgramMissing."""
+        await self._wait_for_predecessor()
         self._prepare()
         try:
             await self._child.__aenter__()
@@ -144,6 +146,28 @@ class ChildServer(Home):
         _log.info("snapserver is started again for new zones; loudspeakers reconnect by themselves")
         await self.revive()
 
+    async def _wait_for_predecessor(self) -> None:
+        """After a crash of ours, the snapserver of the last run may need a moment to end."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _PREDECESSOR_S
+        while any(self._is_missed(*wish) for wish in self._wishes()):
+            await asyncio.sleep(0.1)
+            if clock() > until:
+                return
+
+    def _is_missed(self, purpose: str, host: str, wished: int) -> bool:
+        """Whether a port that we had last time is taken now."""
+        was_ours = wished != 0 and self._memory.kept.ports.get(purpose) == wished
+        return was_ours and port_or_free(host, wished)[1]
+
+    def _wishes(self) -> tuple[tuple[str, str, int], ...]:
+        wished = self._settings
+        return (
+            ("stream", wished.bind, wished.stream_port),
+            ("control", _LOOPBACK, wished.control_port),
+            ("http", _LOOPBACK, wished.http_port),
+        )
+
     def _prepare(self) -> None:
         self._pipes.mkdir(parents=True, exist_ok=True)
         self._pipes.chmod(0o700)
@@ -160,13 +184,8 @@ class ChildServer(Home):
         self._on_exit(reason)
 
     def _choose_ports(self) -> None:
-        wished = self._settings
         chosen: set[int] = set()
-        self._ports = Ports(
-            self._choose("stream", wished.bind, wished.stream_port, chosen),
-            self._choose("control", _LOOPBACK, wished.control_port, chosen),
-            self._choose("http", _LOOPBACK, wished.http_port, chosen),
-        )
+        self._ports = Ports(*(self._choose(*wish, chosen) for wish in self._wishes()))
 
     def _choose(self, purpose: str, host: str, wished: int, chosen: set[int]) -> int:
         """The wished port, else the one of the last time, else any that is free."""

@@ -79,6 +79,7 @@ class SnapcastControl:
         self._patience_s = patience_s
         self._protocol: _SafeProtocol | None = None
         self._refresh = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -107,6 +108,10 @@ class SnapcastControl:
         """Ask for the full status soon; it comes through the listener."""
         self._refresh.set()
 
+    def hurry(self) -> None:
+        """Try to connect now: there is reason to think that it will work."""
+        self._hurry.set()
+
     async def request(self, method: str, params: Json | None = None) -> dict[str, Any]:
         """Send a request and return its result.
 
@@ -129,7 +134,7 @@ class SnapcastControl:
         return result if isinstance(result, dict) else {"result": result}
 
     async def _run(self) -> None:
-        backoff = Backoff(first_s=0.05, most_s=10.0)
+        backoff = Backoff(first_s=0.05, most_s=3.0)
         clock = asyncio.get_running_loop().time
         tell_at = clock() + self._patience_s
         while True:
@@ -151,7 +156,10 @@ class SnapcastControl:
             if was_up or clock() >= tell_at:
                 tell_at = math.inf
                 self._listener.on_lost(reason)
-            await asyncio.sleep(backoff.next_s())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), backoff.next_s())
+                self._hurry.clear()
+                backoff.reset()
 
     async def _connect(self) -> _SafeProtocol:
         host, port = self._address()

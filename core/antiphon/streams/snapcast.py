@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from antiphon.errors import PartAway, PartTimedOut, ProgramMissing
+from antiphon.errors import PartAway, PartTimedOut, ProgramMissing, Unavailable
 from antiphon.events import EventBus, PartChanged
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams.child import ChildServer
@@ -20,33 +21,12 @@ from antiphon.streams.config import Ports, stream_name
 from antiphon.streams.control import Json, SnapcastControl
 from antiphon.streams.external import ExternalServer
 from antiphon.streams.home import Home
+from antiphon.streams.news import ClientChanged, ClientNews, ClientsSynced, ServerLost
 from antiphon.streams.state import ServerState, SnapClient, apply_notification, read_status
+from antiphon.streams.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 PART = "snapserver"
-
-
-@dataclass(frozen=True, slots=True)
-class ClientsSynced:
-    """The server is there, after a start or an interruption: these are all its clients."""
-
-    clients: tuple[SnapClient, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ClientChanged:
-    """Another one than us changed a client, or it came or went. `before` is None for a new one."""
-
-    before: SnapClient | None
-    after: SnapClient | None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLost:
-    """The server is away, and all its clients with it."""
-
-
-ClientNews = ClientsSynced | ClientChanged | ServerLost
 
 
 class Snapcast:
@@ -55,8 +35,6 @@ class Snapcast:
     Without a server (mode off, or the program is not installed) the sinks are `null:`, there are
     no clients, and commands raise PartAway: music still plays, for those who listen over HTTP.
     """
-
-    hung_after_s = 10.0
 
     def __init__(
         self, settings: SnapcastSettings, run_dir: Path, data_dir: Path, bus: EventBus
@@ -74,7 +52,7 @@ class Snapcast:
         self._exit_reason: str | None = None
         self._told: tuple[bool, str | None] | None = None
         self._adding: asyncio.Task[None] | None = None
-        self._watchdog: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start or begin to connect; never waits for the server, never fails because of it."""
@@ -90,7 +68,9 @@ class Snapcast:
                 self._tell(is_up=False, message=f"{error} Zones are heard over HTTP until then.")
                 return self
         await self._stack.enter_async_context(self._control)
-        self._watchdog = asyncio.create_task(self._watch(), name="snapserver watchdog")
+        if isinstance(self._home, ChildServer):
+            watchdog = Watchdog(self._home, self._control, self._synced)
+            self._watching = asyncio.create_task(watchdog.run(), name="snapserver watchdog")
         return self
 
     async def __aexit__(
@@ -100,7 +80,7 @@ class Snapcast:
         trace: TracebackType | None,
     ) -> None:
         """Hang up, and stop a server of our own."""
-        for task in (self._adding, self._watchdog):
+        for task in (self._adding, self._watching):
             if task is not None:
                 task.cancel()
         await self._stack.aclose()
@@ -109,6 +89,11 @@ class Snapcast:
     def available(self) -> bool:
         """Whether the server answers now."""
         return self._synced.is_set()
+
+    @property
+    def message(self) -> str | None:
+        """Why the server is away, or what a person must do for the zones to be heard."""
+        return self._told[1] if self._told else None
 
     @property
     def new_clients_join_first_zone(self) -> bool:
@@ -159,9 +144,17 @@ class Snapcast:
         return await self._home.provide(zones.keys(), self._control)
 
     async def remove(self, zone_id: UUID) -> None:
-        """Take a zone's stream away. Its clients should have been assigned elsewhere before."""
-        if self._home is not None:
-            await self._home.withdraw(zone_id, self._control)
+        """Take a zone's stream away. Whoever hears it is put on the silent one.
+
+        That is not told as a change: they get their zone back when it is provisioned again.
+        """
+        if self._home is None:
+            return
+        for client in self.clients():
+            if client.zone_id == zone_id:
+                with contextlib.suppress(Unavailable):
+                    await self.assign(client.id, None)
+        await self._home.withdraw(zone_id, self._control)
 
     def clients(self) -> Sequence[SnapClient]:
         """All clients that the server knows, connected or not; none while it is away."""
@@ -252,21 +245,6 @@ class Snapcast:
         self._tell(is_up=False, message=self._exit_reason or reason)
         if was_there:
             self._publish(ServerLost())
-
-    async def _watch(self) -> None:
-        """A server of our own that runs and does not answer is started again."""
-        while isinstance(self._home, ChildServer):
-            await asyncio.sleep(self.hung_after_s)
-            if not self.available and self.pid is not None and not await self._answers_soon():
-                _log.warning("snapserver runs but does not answer; it is started again")
-                await self._home.revive()
-
-    async def _answers_soon(self) -> bool:
-        try:
-            await self.wait_available(self.hung_after_s)
-        except PartTimedOut:
-            return False
-        return True
 
     async def _see_to_streams(self, *, is_first: bool) -> None:
         if self._home is None:

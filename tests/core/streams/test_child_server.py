@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -8,16 +9,38 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from tests.core.streams.conftest import Bench
+from tests.core.streams.conftest import QUICK, Bench
 from tests.fakes.loudspeakers import loudspeaker, tone
 from tests.fakes.snapserver import program
 from tests.fakes.waiting import eventually
 
 from antiphon.errors import PartAway
+from antiphon.processes import free_port
+from antiphon.settings.models import SnapcastSettings
 from antiphon.streams import ClientsSynced, ServerLost, Snapcast, stream_name
+from antiphon.streams.child import ChildServer
+from antiphon.streams.control import SnapcastControl
+from antiphon.streams.watchdog import Watchdog
 
+SETTINGS = SnapcastSettings.model_validate({**QUICK, "bind": "127.0.0.1"})
 SHOP, BAR, GYM = uuid4(), uuid4(), uuid4()
 THREE = {SHOP: "Shop", BAR: "Bar", GYM: "Gym"}
+
+
+class Answers:
+    """Notes whether the server answers."""
+
+    def __init__(self, up: asyncio.Event) -> None:
+        self.up = up
+
+    def on_status(self, status: object) -> None:
+        self.up.set()
+
+    def on_notification(self, method: str, params: object) -> None:
+        pass
+
+    def on_lost(self, reason: str) -> None:
+        self.up.clear()
 
 
 def pipe(sink: str) -> Path:
@@ -108,17 +131,22 @@ async def test_a_server_that_takes_new_streams_is_not_interrupted_for_them(bench
 
 
 async def test_a_server_that_hangs_is_started_again(bench: Bench) -> None:
-    snapcast = bench.snapcast()
-    snapcast.hung_after_s = 0.3
-    snapcast._control._check_every_s = snapcast._control._timeout_s = 0.3
-    async with snapcast:
-        await snapcast.wait_available()
-        pid = snapcast.pid
+    up = asyncio.Event()
+    async with (
+        ChildServer(SETTINGS, bench.run_dir, bench.data_dir, on_exit=lambda _: None) as child,
+        SnapcastControl(child.address, Answers(up), timeout_s=0.5, check_every_s=0.2) as control,
+    ):
+        watchdog = Watchdog(child, control, up)
+        watchdog.hung_after_s = 0.7
+        watching = asyncio.create_task(watchdog.run())
+        await eventually(up.is_set)
+        pid = child.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        await eventually(lambda: not snapcast.available)
-        await eventually(lambda: snapcast.available, timeout_s=12)
-        assert snapcast.pid != pid
+        await eventually(lambda: not up.is_set())
+        await eventually(up.is_set, timeout_s=12)
+        assert child.pid != pid
+        watching.cancel()
 
 
 async def test_the_client_hears_again_after_the_server_was_killed(bench: Bench) -> None:
@@ -172,6 +200,35 @@ async def test_taken_ports_are_replaced_and_found_again(
         assert snapcast.stream_port == taken["stream_port"]
 
 
+async def test_a_port_that_is_still_being_left_is_waited_for(bench: Bench) -> None:
+    wished = free_port()
+    async with bench.snapcast(stream_port=wished) as snapcast:
+        await snapcast.wait_available()
+    last_run = socket.create_server(("127.0.0.1", wished))
+    asyncio.get_running_loop().call_later(0.3, last_run.close)
+    async with bench.snapcast(stream_port=wished) as snapcast:
+        assert snapcast.stream_port == wished
+
+
+async def test_a_zone_that_is_switched_off_and_on_is_heard_again(bench: Bench) -> None:
+    async with bench.snapcast() as snapcast:
+        sinks = await snapcast.provision(THREE)
+        await snapcast.wait_available()
+        async with loudspeaker(snapcast.stream_port, "left", bench.folder) as left:
+            await eventually(lambda: is_on(snapcast, "left", None))
+            await snapcast.assign("left", SHOP)
+            changes: list[object] = []
+            snapcast.subscribe(changes.append)
+            await snapcast.remove(SHOP)
+            assert is_on(snapcast, "left", None)
+            assert changes == []
+            sinks = await snapcast.provision({SHOP: "Shop"})
+            await eventually(lambda: snapcast.available and is_on(snapcast, "left", None))
+            async with tone(sinks[SHOP], 440):
+                await snapcast.assign("left", SHOP)
+                await left.hears(440)
+
+
 async def test_pipes_are_private_and_gone_afterwards(bench: Bench) -> None:
     async with bench.snapcast() as snapcast:
         path = pipe((await snapcast.provision(THREE))[SHOP])
@@ -210,6 +267,7 @@ async def test_without_the_program_music_can_still_be_heard_over_http(bench: Ben
         with pytest.raises(PartAway, match="installed"):
             await snapcast.set_volume("left", 50)
         await snapcast.remove(SHOP)
+        assert "apt-get install snapserver" in (snapcast.message or "")
     [told] = bench.parts
     assert not told.is_up
     assert "apt-get install snapserver" in (told.message or "")
