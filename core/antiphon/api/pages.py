@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,15 @@ _POLICY = (
 )
 
 
-def add_pages(app: web.Application, document: dict[str, Any]) -> None:
-    """Open the pages and the document."""
-    content = json.dumps(document, ensure_ascii=False, indent=1).encode()
+def add_pages(app: web.Application, document: Callable[[], dict[str, Any]]) -> None:
+    """Open the pages and the document, which is made when somebody first asks for it."""
+
+    @cache
+    def content() -> bytes:
+        return json.dumps(document(), ensure_ascii=False, indent=1).encode()
 
     async def openapi(_: web.Request) -> web.Response:
-        return web.Response(body=content, content_type="application/json")
+        return web.Response(body=content(), content_type="application/json")
 
     app.router.add_get(PREFIX + "openapi.json", openapi)
     here = Path(str(files("antiphon.api")))

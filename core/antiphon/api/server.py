@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -97,7 +98,7 @@ def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
     routes = [*core_routes(parts, authenticator, endless), *parts.routes]
     mount(app, routes, authenticator, max_upload)
-    add_pages(app, openapi(routes, __version__))
+    add_pages(app, partial(openapi, routes, __version__))
     app.on_response_prepare.append(_finish_headers)
     return app
 

@@ -1,16 +1,16 @@
-"""A real server on a free port with a real database; zones and loudspeakers are fakes."""
+"""A real server on a free port with SQLite behind it; zones and loudspeakers are fakes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import pytest
-from tests.fakes.database import Tenant, make_tenant
+from tests.fakes.database import Tenant, make_tenant, memory_database
 from tests.fakes.live import FakeLive
 from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 
@@ -20,7 +20,6 @@ from antiphon.events import EventBus
 from antiphon.jobs.runner import JobRunner
 from antiphon.plugins import SpeechRegistry
 from antiphon.settings.models import HttpSettings
-from antiphon.store import Database
 from antiphon.tenancy.models import User
 from antiphon.tenancy.tokens import Tokens
 from antiphon.types import Role
@@ -93,6 +92,7 @@ class Stage:
     owner: Caller
     cellar_user: Caller
     stranger: Caller
+    stop: Callable[[], Awaitable[None]]
 
 
 async def token_of(role: Role, tenant: Tenant | None = None, floor: UUID | None = None) -> str:
@@ -128,9 +128,10 @@ async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
         jobs=JobRunner(bus),
     )
     async with (
-        serve(replace(parts, **changes)) as server,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        AsyncExitStack() as stack,
     ):
+        server = await stack.enter_async_context(serve(replace(parts, **changes)))
 
         def caller(token: str | None) -> Caller:
             return Caller(session, server.url, token)
@@ -150,10 +151,11 @@ async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
             owner=caller(await token_of(Role.CLIENT, ours)),
             cellar_user=caller(await token_of(Role.FLOOR_USER, ours, ours.cellar.id)),
             stranger=caller(await token_of(Role.CLIENT, theirs)),
+            stop=stack.aclose,
         )
 
 
 @pytest.fixture
-async def stage(database: Database) -> AsyncIterator[Stage]:
-    async with open_stage() as opened:
+async def stage() -> AsyncIterator[Stage]:
+    async with memory_database(), open_stage() as opened:
         yield opened

@@ -35,6 +35,7 @@ from antiphon.types import Frozen, Principal, Role, Via
 _TOKEN_WAIT_S = 10.0
 _SEND_S = 10.0
 _HEARTBEAT_S = 30.0
+_CLOSE_S = 1.0
 _BACKLOG = 1_000
 _MAX_MESSAGE = 1 << 16
 _RECHECK_S = 60.0
@@ -79,7 +80,9 @@ def event_routes(
         token = bearer(request.raw) or request.raw.query.get("token")
         if token is not None:
             await authenticator.principal(token)
-        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE)
+        socket = web.WebSocketResponse(
+            heartbeat=_HEARTBEAT_S, timeout=_CLOSE_S, max_msg_size=_MAX_MESSAGE
+        )
         await socket.prepare(request.raw)
         with endless.one():
             try:
