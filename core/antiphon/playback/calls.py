@@ -13,12 +13,13 @@ from uuid import UUID
 
 from antiphon import events
 from antiphon.engine import protocol
-from antiphon.errors import AntiphonError, Invalid, NotFound, Unavailable
+from antiphon.errors import AntiphonError, Invalid, NotFound
 from antiphon.playback import levels
 from antiphon.playback.arbiter import Arbiter, Bid, Changed, Start, Stop
+from antiphon.playback.clips import prepare
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Part, Record, provisional_title
-from antiphon.plugins.media import MediaRef, MediaRegistry
+from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.zones import AnnouncementView, CallRequest
 from antiphon.settings.models import AudioSettings
 from antiphon.types import Band, CallState, Principal
@@ -26,7 +27,6 @@ from antiphon.types import Band, CallState, Principal
 _log = logging.getLogger(__name__)
 
 PREPARE_LIMIT_S = 300.0
-CHIME_LIMIT_S = 5.0
 REFUSE_WITHIN_S = 0.1
 GATHER_S = 0.01
 STOP_LIMIT_S = 2.0
@@ -35,7 +35,6 @@ PLAY_SLACK_S = 30.0
 BUSY_RETRY_S = 0.25
 BUSY_LIMIT = 240
 KEPT = 500
-CHIME = MediaRef(kind="chime", value="default")
 
 _ENDINGS = {
     "completed": CallState.COMPLETED,
@@ -124,7 +123,7 @@ class Calls:
             band=request.band or Band.ANNOUNCEMENT,
         )
         asked_at = asyncio.get_running_loop().time()
-        task = asyncio.create_task(self._prepare(record), name=f"call {record.id}")
+        task = asyncio.create_task(prepare(record, self._media), name=f"call {record.id}")
         try:
             await asyncio.wait({task}, timeout=REFUSE_WITHIN_S)
         except asyncio.CancelledError:
@@ -160,30 +159,6 @@ class Calls:
                     await record.over.wait()
 
     # --- the clip ------------------------------------------------------------------------------
-
-    async def _prepare(self, record: Record) -> None:
-        request = record.request
-        if request.text is not None:
-            ref = MediaRef(kind="text", value=request.text.strip(), voice=request.voice)
-        else:
-            ref = MediaRef(kind="announcement", value=str(request.announcement_id))
-        try:
-            record.media = media = await self._media.resolve(record.client_id, ref)
-        except AntiphonError:
-            raise
-        except Exception as error:
-            _log.exception("The source of %s failed", ref.kind)
-            raise Unavailable(f"The source of {ref.kind} failed: {error!r}.") from error
-        record.title = media.title
-        record.band = request.band or media.band
-        if media.chime if request.chime is None else request.chime:
-            try:
-                async with asyncio.timeout(CHIME_LIMIT_S):
-                    record.chime = await self._media.resolve(record.client_id, CHIME)
-            except TimeoutError:
-                record.note = "played without a chime: its source did not answer"
-            except Exception as error:  # a call is worth more than its chime
-                record.note = f"played without a chime: {error}"
 
     async def _await_clip(self, record: Record, task: asyncio.Task[None]) -> None:
         """Follow the preparation of a clip that takes its time."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
 
-from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid
+from antiphon.events import EventBus
 from antiphon.playback import levels
+from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
 from antiphon.playback.window import Item, Miss, first_playable, resolve
 from antiphon.plugins.media import MediaRegistry
@@ -29,7 +30,7 @@ LAST_SEEK_S = 0.1
 class Surroundings:
     """What a programme works with. `changed` hears of what it did by itself."""
 
-    bus: events.EventBus
+    bus: EventBus
     send: Callable[[protocol.Command], None]
     media: MediaRegistry
     audio: AudioSettings
@@ -54,6 +55,7 @@ class Programme:
         self.problem: str | None = None
         self.is_loaded = False
         self._around = around
+        self._news = News(around.bus, client_id)
         self._window: list[Item] = []
         self._known: dict[str, Item] = {}
         self._next: int | None = None
@@ -133,6 +135,10 @@ class Programme:
             if not self.queue.refs:
                 raise Conflict("There is no music to go on with: start some first.")
             await self._jump(self.queue, self.queue.cursor, self.crossfade_s, Playback.PLAYING)
+        elif self._retries:  # somebody has seen the problem: try again now
+            self._stop_filling()
+            self._misses = self._failures = 0
+            self._fill()
 
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
@@ -193,17 +199,7 @@ class Programme:
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
             self._moving_since = asyncio.get_running_loop().time()
-        self._tell(
-            lambda zone: events.TrackStarted(
-                zone_id=zone,
-                client_id=self.client_id,
-                music_id=levels.music_id(item.media.ref),
-                title=item.media.title,
-                artist=item.media.artist,
-                duration_s=item.duration_s,
-                position_s=report.position_s,
-            )
-        )
+        self._news.started(self.zones, item, report.position_s)
         self._fill()
         self._around.changed(self)
 
@@ -217,15 +213,7 @@ class Programme:
         if item in self._window:
             self._window.remove(item)
             self._hold(0.0)
-        self._tell(
-            lambda zone: events.TrackFinished(
-                zone_id=zone,
-                client_id=self.client_id,
-                music_id=levels.music_id(item.media.ref),
-                title=item.media.title,
-                played_s=report.played_s,
-            )
-        )
+        self._news.finished(self.zones, item, report.played_s)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
         """A track could not be read; the renderer goes on with what it has."""
@@ -236,7 +224,7 @@ class Programme:
             self._window.remove(item)
             self._hold(0.0)
         self._failures += 1
-        self._skipped(levels.music_id(item.media.ref), item.media.title, report.message)
+        self._news.failed(self.zones, item, report.message)
         self._fill()
 
     def ended(self) -> None:
@@ -292,7 +280,7 @@ class Programme:
         if serial != self._serial:
             return
         for miss in misses:
-            self._missed(miss)
+            self._news.missed(self.zones, miss)
         self._stop_filling()
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
@@ -347,7 +335,7 @@ class Programme:
             found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
             if isinstance(found, Miss):
                 self._misses += 1
-                self._missed(found)
+                self._news.missed(self.zones, found)
                 self._next = self.queue.skip(cursor)
                 continue
             self._misses = 0
@@ -398,22 +386,3 @@ class Programme:
 
     def _track(self, item: Item) -> protocol.Track:
         return levels.track(item.entry, item.media, self._around.audio)
-
-    def _missed(self, miss: Miss) -> None:
-        title = f"{miss.ref.kind} {miss.ref.value}"
-        self._skipped(levels.music_id(miss.ref), title, str(miss.error))
-
-    def _skipped(self, music_id: UUID | None, title: str, reason: str) -> None:
-        self._tell(
-            lambda zone: events.TrackSkipped(
-                zone_id=zone,
-                client_id=self.client_id,
-                music_id=music_id,
-                title=title,
-                reason=reason,
-            )
-        )
-
-    def _tell(self, event: Callable[[UUID], events.Event]) -> None:
-        for zone in tuple(self.zones):
-            self._around.bus.publish(event(zone))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.playback.queue import Queue
@@ -55,6 +55,7 @@ def test_the_first_of_all_has_none_before() -> None:
     assert shuffled_once.before(shuffled_once.cursor) == shuffled_once.cursor
 
 
+@settings(deadline=None)
 @given(length=st.integers(1, 40), rounds=st.integers(1, 4))
 def test_a_shuffled_round_has_every_track_once_and_never_one_twice_in_a_row(
     length: int, rounds: int
@@ -67,6 +68,7 @@ def test_a_shuffled_round_has_every_track_once_and_never_one_twice_in_a_row(
         assert all(a != b for a, b in pairwise(played))
 
 
+@settings(deadline=None)
 @given(length=st.integers(1, 40), steps=st.integers(0, 90), shuffle=st.booleans())
 def test_going_back_finds_what_was_played(length: int, steps: int, shuffle: bool) -> None:
     q = queue(length, shuffle=shuffle)
@@ -79,6 +81,7 @@ def test_going_back_finds_what_was_played(length: int, steps: int, shuffle: bool
     assert back == forth[::-1]
 
 
+@settings(deadline=None)
 @given(length=st.integers(1, 20), seed=st.text(max_size=5), cursor=st.integers(0, 100))
 def test_the_order_survives_a_restart(length: int, seed: str, cursor: int) -> None:
     refs = tuple(MediaRef(kind="music", value=str(n)) for n in range(length))
