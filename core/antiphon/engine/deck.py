@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from antiphon.engine.codec import Reader, Samples, Unplayable
 from antiphon.engine.protocol import SAMPLE_RATE
 
-CHUNK_FRAMES = 2 * SAMPLE_RATE  # one refill: large, because decoders like warm caches
+CHUNK_FRAMES = SAMPLE_RATE  # one refill: large, because decoders like warm caches
 LOW_WATER_FRAMES = 2 * SAMPLE_RATE
 _STUCK_AFTER_S = 3.0
 _NOTHING: Samples = np.zeros((0, 2), np.int16)
@@ -181,13 +180,13 @@ class ThreadFeeder:
     """Fills on one thread of its own, and on a new one where a file does not answer."""
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[Deck] = SimpleQueue()
+        self._work = _Work()
         self._worker = _Worker(self._work)
 
     def feed(self, deck: Deck) -> None:
-        """Queue a deck for one refill."""
+        """Queue a deck for one refill; one that has nothing yet comes before all others."""
         deck.filling = True
-        self._work.put(deck)
+        self._work.put(deck, urgent=not deck.ready)
 
     def watch(self) -> None:
         """Replace the thread if one file has kept it for long; that file is given up."""
@@ -198,8 +197,25 @@ class ThreadFeeder:
             self._worker = _Worker(self._work)
 
 
+class _Work:
+    """Two queues, the urgent one first: a call does not wait for the refills of 32 zones."""
+
+    def __init__(self) -> None:
+        self._waiting = threading.Semaphore(0)
+        self._urgent: deque[Deck] = deque()
+        self._normal: deque[Deck] = deque()
+
+    def put(self, deck: Deck, *, urgent: bool) -> None:
+        (self._urgent if urgent else self._normal).append(deck)
+        self._waiting.release()
+
+    def get(self) -> Deck:
+        self._waiting.acquire()
+        return self._urgent.popleft() if self._urgent else self._normal.popleft()
+
+
 class _Worker:
-    def __init__(self, work: SimpleQueue[Deck]) -> None:
+    def __init__(self, work: _Work) -> None:
         self.busy: tuple[Deck, float] | None = None
         self.abandoned = False
         self._work = work

@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside their limit or peer. `python -m bench` lists and runs them."""

@@ -1,0 +1,26 @@
+"""`python -m bench [NAME …]`: run the named benchmarks, or list them."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import latency, sound
+
+BENCHMARKS = {"sound": sound.main, "latency": latency.main}
+
+
+def main() -> int:
+    """Run what the command line names; without a name, list what there is."""
+    names = sys.argv[1:]
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown or not names:
+        for name, work in BENCHMARKS.items():
+            print(f"{name:10} {sys.modules[work.__module__].__doc__}")
+        return 2 if unknown else 0
+    for name in names:
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""CPU seconds per zone-hour and memory, unpaced, beside bare decoding and ffmpeg."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import tempfile
+from pathlib import Path
+
+from antiphon.engine.codec import Reader
+from antiphon.engine.deck import InlineFeeder
+from antiphon.engine.protocol import (
+    SAMPLE_RATE,
+    AddZone,
+    Attach,
+    Clip,
+    LoadProgramme,
+    Report,
+    SetUpcoming,
+    StartCall,
+    Track,
+    TrackStarted,
+)
+from antiphon.engine.renderer import Renderer
+from bench import material
+from bench.figures import in_child, median, show
+
+RUNS = 5
+MINUTES = 12
+CROSSFADE_S = 3.0
+CALL_EVERY_S = 60
+VOLUME = 70
+
+
+def render(files: list[Path], clip: Path, zones: int, shared: bool, minutes: float) -> None:  # noqa: FBT001
+    """The whole work: music with crossfades, a call a minute, a zone volume below 100."""
+    tracks = tuple(Track(path.name, str(path), -3.0) for path in files)
+
+    def go_round(report: Report) -> None:
+        if isinstance(report, TrackStarted):
+            at = next(i for i, track in enumerate(tracks) if track.entry == report.entry)
+            following = (*tracks[at + 1 :], *tracks[: at + 1])
+            renderer.handle(SetUpcoming(report.programme, following))
+
+    renderer = Renderer(InlineFeeder(), go_round)
+    names = tuple(f"zone{number}" for number in range(zones))
+    for number, name in enumerate(names):
+        programme = "shared" if shared else f"programme{number}"
+        renderer.handle(AddZone(name, "null:", VOLUME))
+        if number == 0 or not shared:
+            start_s = number * 7.0 % material.TRACK_S
+            renderer.handle(LoadProgramme(programme, tracks, start_s, CROSSFADE_S))
+        renderer.handle(Attach(name, programme))
+    blocks = round(minutes * 60 * SAMPLE_RATE / renderer.block_frames)
+    call_every = CALL_EVERY_S * SAMPLE_RATE // renderer.block_frames
+    for block in range(blocks):
+        if block % call_every == call_every // 2:
+            renderer.handle(StartCall(f"call{block}", names, Clip(str(clip))))
+        renderer.tick()
+
+
+def decode_only(files: list[Path], minutes: float) -> None:
+    """The limit in Python: PyAV decodes and resamples, and nothing else happens."""
+    frames = 0
+    while frames < minutes * 60 * SAMPLE_RATE:
+        for path in files:
+            with Reader(path, -3.0) as reader:
+                for block in reader.blocks():
+                    frames += len(block)
+                    if frames >= minutes * 60 * SAMPLE_RATE:
+                        return
+
+
+def ffmpeg(files: list[Path], clip: Path, minutes: float) -> float:
+    """The same work by one ffmpeg; returns its CPU seconds."""
+    inputs = [word for path in files for word in ("-i", str(path))]
+    chain, last = [], "[0]"
+    for number in range(1, len(files)):
+        chain.append(f"{last}[{number}]acrossfade=d={CROSSFADE_S}[x{number}]")
+        last = f"[x{number}]"
+    call = len(files)
+    every = f"apad=whole_dur={CALL_EVERY_S},aloop=loop=-1:size={CALL_EVERY_S * SAMPLE_RATE}"
+    chain += [
+        f"{last}aresample=48000,volume=eval=frame:volume='if(lt(mod(t,60),6.5),0.316,1)'[bed]",
+        f"[{call}]aresample=48000,aformat=channel_layouts=stereo,{every}[voice]",
+        "[bed][voice]amix=2:duration=first:normalize=0,volume=0.49,alimiter=limit=0.84:level=0",
+    ]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", *inputs, "-i", str(clip), "-filter_complex", ";".join(chain),
+         "-t", str(minutes * 60), "-f", "s16le", "-ar", "48000", "-y", "/dev/null"],
+        check=True,
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main(runs: int = RUNS) -> None:
+    """Print CPU and memory of one zone, of independent zones and of zones that share."""
+    with tempfile.TemporaryDirectory() as folder:
+        files, clip = material.make(Path(folder))
+        limit, ours, peers, sharing, memory = [], [], [], [], []
+        hours = MINUTES / 60
+        for _ in range(runs):
+            limit.append(in_child(decode_only, files, MINUTES)[1] / hours)
+            _, cpu_s, one_mb = in_child(render, files, clip, 1, False, MINUTES)  # noqa: FBT003
+            ours.append(cpu_s / hours)
+            peers.append(ffmpeg(files, clip, MINUTES) / hours)
+            _, cpu_s, _ = in_child(render, files, clip, 16, True, MINUTES / 4)  # noqa: FBT003
+            sharing.append((cpu_s / (hours / 4) - ours[-1]) / 15)
+            _, _, many_mb = in_child(render, files, clip, 16, False, 0.5)  # noqa: FBT003
+            memory.append((many_mb - one_mb) / 15)
+        show("cpu per zone-hour", median(ours), "s", "decode and resample alone", median(limit))
+        show("cpu per zone-hour", median(ours), "s", "ffmpeg, same work", median(peers))
+        show("cpu per further sharing zone-hour", median(sharing), "s", "target", 1.0)
+        show("memory per further zone", median(memory), "MB", "target", 3.0)
+        show("memory of a renderer with one zone", one_mb, "MB")
