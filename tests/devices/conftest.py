@@ -99,8 +99,13 @@ class World:
             yield integrator
 
     def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", urlsplit(self.url).port or 0)) == 0
+        return listens(urlsplit(self.url).port or 0)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import shutil
 import signal
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import aiomqtt
 import pytest
 from pydantic import SecretStr
-from tests.devices.conftest import World
+from tests.devices.conftest import World, listens
 from tests.fakes.waiting import eventually
 
 from antiphon.events import PartChanged
+from antiphon.processes import ChildProcess, Program, free_port
 from antiphon_devices.settings import MqttSettings
 
 
@@ -51,7 +54,7 @@ async def test_a_broker_that_is_killed_comes_back_with_the_present_state(world: 
     assert changes == [True, False, True]
 
 
-async def test_a_server_that_stops_says_so_and_one_that_dies_has_a_will(world: World) -> None:
+async def test_a_server_that_stops_says_so_and_another_is_put_right(world: World) -> None:
     async with world.serving(), world.integrator() as watcher:
         await watcher.hears("server/status", lambda h: h.payload == b"online")
         elsewhere = World(world.data_dir / "second", MqttSettings(url=SecretStr(world.url)))
@@ -64,6 +67,76 @@ async def test_a_server_that_stops_says_so_and_one_that_dies_has_a_will(world: W
         await watcher.hears("server/status", lambda h: h.payload == b"online")
         # What the second one left behind is nobody's: it is swept.
         await watcher.hears(f"{elsewhere.here}/state", lambda h: h.payload == b"")
+
+
+_SERVER_THAT_DIES = """
+import asyncio, logging, sys
+from antiphon_devices.connection import Connection, Session
+from antiphon_devices.outbox import Outbox
+from antiphon_devices.settings import MqttSettings
+
+class Listener:
+    def connected(self): print("up", flush=True)
+    def received(self, message): pass
+    def lost(self, reason): print(reason, flush=True)
+
+async def main():
+    address = MqttSettings(url=sys.argv[1]).external
+    session = Session("elsewhere/server/status", (), ())
+    async with Connection(address, session, Outbox(), Listener(), logging.getLogger()):
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_server_that_is_killed_is_offline_by_its_will(world: World) -> None:
+    async with world.serving(), world.integrator_without_judge() as watcher:
+        await watcher.subscribe("elsewhere/#")
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _SERVER_THAT_DIES, world.url, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert server.stdout is not None
+            assert await asyncio.wait_for(server.stdout.readline(), 20) == b"up\n"
+            await watcher.hears("elsewhere/server/status", lambda h: h.payload == b"online")
+        finally:
+            server.kill()
+            await server.wait()
+        await watcher.hears("elsewhere/server/status", lambda h: h.payload == b"offline")
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
+async def test_a_broker_with_tls_is_trusted_by_its_certificate_alone(
+    world: World, tmp_path: Path
+) -> None:
+    conf, key, cert = (tmp_path / name for name in ("tls.conf", "key.pem", "cert.pem"))
+    make = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+        *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await make.wait() == 0
+    port = free_port()
+    conf.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
+        f"certfile {cert}\nkeyfile {key}\n"
+    )
+    parts: list[PartChanged] = []
+    world.bus.subscribe(PartChanged, parts.append)
+    url = SecretStr(f"mqtts://127.0.0.1:{port}")
+    async with ChildProcess("tls", Program(["mosquitto", "-c", str(conf)])):
+        await eventually(lambda: listens(port))
+        world.settings = MqttSettings(url=url)
+        async with world.serving():
+            await eventually(lambda: parts)
+        assert not parts[0].is_up
+        assert "certificate" in (parts[0].message or "")
+        world.settings = MqttSettings(url=url, ca_file=cert)
+        async with world.serving():
+            await eventually(lambda: parts[-1].is_up)
 
 
 async def test_what_a_dead_server_left_behind_is_swept_at_the_next_start(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ class Integrator:
                 if heard.retain:
                     self.held[heard.topic] = heard.payload
                 self._news.notify_all()
+
+    async def subscribe(self, topics: str) -> None:
+        """Read something besides the root."""
+        await self._client.subscribe(topics, qos=1)
 
     async def send(
         self,
@@ -121,6 +126,7 @@ async def integrating(url: str, check: Callable[[Heard], None]) -> AsyncIterator
         username=parts.username,
         password=parts.password,
         protocol=aiomqtt.ProtocolVersion.V5,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
         options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
         integrator = Integrator(client, check)
