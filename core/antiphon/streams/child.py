@@ -18,7 +18,7 @@ from antiphon.processes import ChildProcess, Program, Supervision, port_or_free
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams.config import Ports, pipe_source, render, stream_name
 from antiphon.streams.control import MethodMissing, SnapcastControl
-from antiphon.streams.home import Home
+from antiphon.streams.home import Home, check_own_address
 from antiphon.streams.memory import Memory
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ class ChildServer(Home):
         )
 
     async def __aenter__(self) -> Self:
-        """Start it with the zones of the last run. Raises ProgramMissing."""
+        """Start it with the zones of the last run. Raises ProgramMissing, Misconfigured."""
+        check_own_address("snapcast.bind", self._settings.bind)
         await self._wait_for_predecessor()
         self._prepare()
         try:

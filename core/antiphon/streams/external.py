@@ -12,7 +12,7 @@ from antiphon.processes import port_or_free
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams.config import UNASSIGNED, Ports, pipe_source, stream_name, tcp_source
 from antiphon.streams.control import MethodMissing, SnapcastControl
-from antiphon.streams.home import Home
+from antiphon.streams.home import Home, check_own_address
 from antiphon.streams.memory import Memory
 
 _log = logging.getLogger(__name__)
@@ -23,9 +23,11 @@ class ExternalServer(Home):
     """Adds the zones' streams to a running server; where it can not, says what a person must add.
 
     A zone's port stays the same for good, so that lines in that server's configuration stay true.
+    Raises Misconfigured where `source_host` is not ours to listen at.
     """
 
     def __init__(self, settings: SnapcastSettings, data_dir: Path) -> None:
+        check_own_address("snapcast.source_host", settings.source_host)
         self._settings = settings
         self._memory = Memory(data_dir / "snapcast" / "antiphon.json")
         self._zones: set[UUID] = set()

@@ -6,8 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from antiphon.errors import Misconfigured
+from antiphon.processes import free_port
 from antiphon.streams.config import Ports
 from antiphon.streams.control import SnapcastControl
+
+
+def check_own_address(key: str, host: str) -> None:
+    """Raise Misconfigured where nothing on this machine can listen at the address of a setting."""
+    try:
+        free_port(host)
+    except OSError as error:
+        raise Misconfigured(
+            [f"{key} = {host!r} is not an address of this machine ({error.strerror})"]
+        ) from error
 
 
 class Home(ABC):

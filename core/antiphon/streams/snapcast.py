@@ -55,7 +55,10 @@ class Snapcast:
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Start or begin to connect; never waits for the server, never fails because of it."""
+        """Start or begin to connect; never waits for the server, never fails because of it.
+
+        Raises Misconfigured where an address in the settings is not one of this machine.
+        """
         if self._settings.mode == "off":
             return self
         if self._settings.mode == "external":

@@ -14,7 +14,7 @@ from tests.fakes.loudspeakers import loudspeaker, tone
 from tests.fakes.snapserver import program
 from tests.fakes.waiting import eventually
 
-from antiphon.errors import PartAway
+from antiphon.errors import Misconfigured, PartAway
 from antiphon.processes import free_port
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams import ClientsSynced, ServerLost, Snapcast, stream_name
@@ -280,6 +280,22 @@ async def test_a_server_that_can_not_start_is_reported_and_tried_again(bench: Be
         await eventually(lambda: bench.parts)
         assert not snapcast.available
     assert "ended with status 1" in (bench.parts[0].message or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bind": "203.0.113.7"},
+        {"mode": "external", "source_host": "203.0.113.7"},
+    ],
+)
+async def test_an_address_that_is_not_ours_is_a_mistake_in_the_settings(
+    bench: Bench, changes: dict[str, object]
+) -> None:
+    key = "source_host" if "source_host" in changes else "bind"
+    with pytest.raises(Misconfigured, match=rf"snapcast\.{key} = .* is not an address"):
+        async with bench.snapcast(**changes):
+            pass
 
 
 async def test_off_means_off(bench: Bench) -> None:
