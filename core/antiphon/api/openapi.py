@@ -55,6 +55,7 @@ def openapi(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": writer.schemas,
+            "responses": writer.failures,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token_in_query": {
@@ -91,7 +92,7 @@ def errors_of(route: Route) -> list[type[AntiphonError]]:
 
 
 class _Writer:
-    """Writes operations; knows the names under which the models' schemas are kept."""
+    """Writes operations; `schemas` and `failures` are what they refer to."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         keys: dict[_Key, None] = {(Problem, "serialization"): None}
@@ -105,6 +106,7 @@ class _Writer:
         self._refs, document = models_json_schema(list(keys), ref_template=_REF)
         self.schemas: dict[str, Any] = document.get("$defs", {})
         queries = [self._name(route.query, "validation") for route in routes if route.query]
+        self.failures: dict[str, Any] = {}
         self._queries = {name: self.schemas.pop(name) for name in dict.fromkeys(queries)}
 
     def operation(self, route: Route) -> dict[str, Any]:
@@ -183,7 +185,8 @@ class _Writer:
         return {str(status): self._failure(kinds) for status, kinds in sorted(by_status.items())}
 
     def _failure(self, kinds: Sequence[type[AntiphonError]]) -> dict[str, Any]:
-        return {
+        name = "_or_".join(kind.code for kind in kinds)
+        self.failures[name] = {
             "description": " ".join(_first_line(kind) for kind in kinds),
             "content": {
                 CONTENT_TYPE: {
@@ -192,6 +195,7 @@ class _Writer:
                 }
             },
         }
+        return {"$ref": f"#/components/responses/{name}"}
 
 
 def _problem(kind: type[AntiphonError]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ async def test_lists_hold_ones_own_alone(stage: Stage) -> None:
         assert ours
         assert not ours & theirs
         assert ours | theirs == all_of_them
+        by_client = await stage.staff.get(path, client_id=str(stage.theirs.client.id))
+        assert {item["id"] for item in by_client.json["items"]} == theirs
+        foreign = await stage.owner.get(path, client_id=str(stage.theirs.client.id))
+        assert foreign.json == {"items": [], "total": 0}
     assert {zone["name"] for zone in (await stage.cellar_user.get("zones")).json["items"]} == {
         "Bar"
     }

@@ -76,7 +76,8 @@ async def test_every_operation_tells_what_it_takes_and_answers(stage: Stage) -> 
         has_content = route.response is not None or bool(route.produces)
         assert ("content" in success) == has_content, name
         for error in errors_of(route):
-            failure = operation["responses"][str(error.status)]
+            reference = operation["responses"][str(error.status)]["$ref"]
+            failure = document["components"]["responses"][reference.rsplit("/", 1)[-1]]
             examples = failure["content"]["application/problem+json"]["examples"]
             assert examples[error.code]["value"]["status"] == error.status
     created = document["paths"]["/zones"]["post"]["responses"]

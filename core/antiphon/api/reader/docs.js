@@ -8,8 +8,11 @@ function make(tag, options = {}, ...children) {
   return element;
 }
 
-const resolve = (document_, schema) =>
-  schema?.$ref ? document_.components.schemas[schema.$ref.split("/").pop()] : schema;
+function resolve(document_, thing) {
+  if (!thing?.$ref) return thing;
+  const [, , kind, name] = thing.$ref.split("/"); // "#/components/<kind>/<name>"
+  return document_.components[kind][name];
+}
 
 function typeOf(schema = {}) {
   if (schema.$ref) return schema.$ref.split("/").pop();
@@ -60,7 +63,8 @@ function content(document_, kinds = {}) {
 }
 
 function answers(document_, responses) {
-  return Object.entries(responses).flatMap(([status, answer]) => {
+  return Object.entries(responses).flatMap(([status, reference]) => {
+    const answer = resolve(document_, reference);
     const problem = answer.content?.["application/problem+json"];
     const codes = problem ? ` Code: ${Object.keys(problem.examples).join(", ")}.` : "";
     const line = make("p", {}, make("code", { textContent: status }), ` ${answer.description}${codes}`);

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
+from tortoise.queryset import QuerySet
 
 from antiphon.api.parts import ApiParts
 from antiphon.building.models import Floor, Zone
@@ -23,10 +24,13 @@ from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import PlaybackView
 from antiphon.types import Principal
 
+M_ = TypeVar("M_", Floor, Zone)
+
 
 class FloorQuery(ListQuery):
     """Which floors."""
 
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     search: str | None = Field(default=None, max_length=200, description="A part of the name.")
 
 
@@ -45,9 +49,7 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
     building = parts.building
 
     async def index(request: Request[None, FloorQuery]) -> Page[FloorView]:
-        rows = building.floors(request.principal)
-        if request.query.search:
-            rows = rows.filter(name__icontains=request.query.search)
+        rows = _wanted(building.floors(request.principal), request.query)
         floors, total = await request.query.fetch(rows)
         return Page[FloorView](items=tuple(map(_floor, floors)), total=total)
 
@@ -92,9 +94,7 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
             return _zone(zone, None)
 
     async def index(request: Request[None, ZoneQuery]) -> Page[ZoneView]:
-        rows = building.zones(request.principal)
-        if request.query.search:
-            rows = rows.filter(name__icontains=request.query.search)
+        rows = _wanted(building.zones(request.principal), request.query)
         if request.query.floor_id:
             rows = rows.filter(floor_id=request.query.floor_id)
         zones, total = await request.query.fetch(rows)
@@ -134,6 +134,14 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         Route(method="DELETE", handler=delete, summary="Remove a zone", roles=Managers,
               status=204, **one),
     ]  # fmt: skip
+
+
+def _wanted(rows: QuerySet[M_], query: FloorQuery) -> QuerySet[M_]:
+    if query.client_id is not None:
+        rows = rows.filter(client_id=query.client_id)
+    if query.search:
+        rows = rows.filter(name__icontains=query.search)
+    return rows
 
 
 def _floor(floor: Floor) -> FloorView:

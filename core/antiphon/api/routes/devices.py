@@ -18,6 +18,7 @@ from antiphon.plugins.routes import Managers, Request, Route
 class DeviceQuery(ListQuery):
     """Which loudspeakers."""
 
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
     is_online: bool | None = None
     assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
@@ -32,7 +33,8 @@ def device_routes(parts: ApiParts) -> list[Route]:
         found = [
             view
             for view in await devices.views(request.principal)
-            if query.zone_id in (None, view.zone_id)
+            if query.client_id in (None, view.client_id)
+            and query.zone_id in (None, view.zone_id)
             and query.is_online in (None, view.is_online)
             and query.assigned in (None, view.zone_id is not None)
         ]
