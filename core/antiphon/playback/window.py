@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 _entries = count(1)
 
 RESOLVE_LIMIT_S = 10.0
+SEARCH_LIMIT_S = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -64,10 +65,15 @@ async def first_playable(
 ) -> tuple[Item, list[Miss]]:
     """The first of some tracks that can be played, and what was passed over on the way.
 
-    Raises what was wrong with the first one where none can.
+    Raises what was wrong with the first one where none can, or none in the time that a person
+    waits for it.
     """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SEARCH_LIMIT_S
     misses: list[Miss] = []
     for cursor, ref in candidates:
+        if misses and loop.time() > until:
+            break
         found = await resolve(media, client_id, ref)
         if isinstance(found, Media):
             return Item.of(cursor, found), misses

@@ -194,4 +194,4 @@ def rank(bid: Bid) -> tuple[int, int]:
 
 
 TestBuilding = Building.TestCase
-TestBuilding.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBuilding.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
