@@ -22,15 +22,20 @@ from antiphon.errors import PartAway, PartTimedOut, ProgramMissing
 from antiphon.events import EventBus, PartChanged
 
 # Runs between us and the program, in the same process: asks the kernel for SIGTERM when we die.
-# A preexec_fn would do that without a second start, but forks a process that has threads.
+# A preexec_fn would do that without a second start, but forks a process that has threads. A
+# precedence that is not granted is not missed.
 _DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, int(signal.SIGTERM), 0, 0, 0)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("The parent died while the program was being started")
+try:
+    os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[2]))
+except OSError:
+    pass
 for name in ("SIGPIPE", "SIGXFSZ"):
     signal.signal(getattr(signal, name), signal.SIG_DFL)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 _LONGEST_LINE = 8192
 
@@ -64,12 +69,15 @@ class Program:
     """What to run. `package` is the Debian package that has it, for the message when it is missing.
 
     `env` is added to our own environment. `level_of` tells the log level of a line of its output.
+    `niceness` below 0 asks the kernel (Linux) for precedence, which it grants to root alone; above
+    0, the program yields to others.
     """
 
     command: Sequence[str]
     package: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     level_of: Callable[[str], int] = _info
+    niceness: int = 0
 
     def path(self) -> str:
         """Where the program lies. Raises ProgramMissing."""
@@ -173,8 +181,8 @@ class ChildProcess:
     async def _start(self) -> asyncio.subprocess.Process:
         command = [self._program.path(), *self._program.command[1:]]
         if sys.platform == "linux":
-            launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-            command = [*launcher, *command]
+            launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT]
+            command = [*launcher, str(os.getpid()), str(self._niceness()), *command]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -187,6 +195,10 @@ class ChildProcess:
         self._running.set()
         self._publish(is_up=True)
         return self._process
+
+    def _niceness(self) -> int:
+        wished = self._program.niceness
+        return wished if wished < 0 else os.getpriority(os.PRIO_PROCESS, 0) + wished
 
     async def _supervise(self, process: asyncio.subprocess.Process | None) -> None:
         backoff = Backoff(self._rules.first_delay_s, self._rules.most_delay_s)

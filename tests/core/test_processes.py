@@ -181,6 +181,16 @@ async def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     await eventually(lambda: not is_alive(pid))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="precedence is asked for on Linux alone")
+async def test_a_child_may_yield_to_others() -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    code = "import os; print('at', os.getpriority(os.PRIO_PROCESS, 0), flush=True)"
+    program = Program([sys.executable, "-c", f"{code}; input()"], niceness=5)
+    slow = Supervision(first_delay_s=30)
+    async with ChildProcess("kind", program, supervision=slow) as child:
+        await eventually(lambda: f"at {min(19, ours + 5)}" in child.last_lines)
+
+
 def test_a_taken_port_is_replaced_by_a_free_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wanted = taken.getsockname()[1]

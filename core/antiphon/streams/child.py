@@ -24,6 +24,7 @@ from antiphon.streams.memory import Memory
 _log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
 _PREDECESSOR_S = 2.0
+_NICENESS = -10  # late by a chunk is heard in every zone
 
 
 class ChildServer(Home):
@@ -51,7 +52,6 @@ class ChildServer(Home):
         self._lock = asyncio.Lock()
         self._on_exit = on_exit
         self._ports = Ports(0, 0, 0)
-        self._silence: int | None = None
         program = [
             settings.program,
             f"--config={self._config}",
@@ -59,7 +59,7 @@ class ChildServer(Home):
         ]
         self._child = ChildProcess(
             "snapserver",
-            Program(program, package="snapserver", level_of=_level_of),
+            Program(program, package="snapserver", level_of=_level_of, niceness=_NICENESS),
             on_exit=self._after_exit,
             supervision=Supervision(stop_timeout_s=2.0),
         )
@@ -84,8 +84,6 @@ class ChildServer(Home):
     ) -> None:
         """Stop it, and remove the pipes."""
         await self._child.__aexit__(kind, error, trace)
-        if self._silence is not None:
-            os.close(self._silence)
         shutil.rmtree(self._pipes, ignore_errors=True)
 
     @property
@@ -175,8 +173,6 @@ class ChildServer(Home):
         self._state_dir.mkdir(parents=True, exist_ok=True)
         self._choose_ports()
         self._write_config()
-        # Snapserver opens a pipe without a writer ten times a second; this one never has another.
-        self._silence = os.open(self._pipe(None), os.O_RDWR | os.O_NONBLOCK)
 
     def _after_exit(self, reason: str) -> None:
         """Before it is started again: somebody may have taken a port meanwhile."""
