@@ -38,7 +38,7 @@ Announcements = Annotated[list[UUID], Field(min_length=1, max_length=200)]
 
 
 class Interval(Frozen):
-    """Every so many minutes, counted from local midnight before the schedule was made.
+    """Every so many minutes, in step with the local midnight before the schedule was made.
 
     Counted in elapsed time: it neither drifts nor stumbles where the clocks change. The
     announcements take turns.
@@ -53,7 +53,7 @@ class Interval(Frozen):
         midnight = datetime.combine(anchor.astimezone(zone).date(), time.min)
         start = instant_of(midnight, zone)
         step = timedelta(minutes=self.every_min)
-        return start + max(0, (after - start) // step + 1) * step
+        return start + ((after - start) // step + 1) * step
 
 
 class Cron(Frozen):

@@ -126,9 +126,8 @@ class Scheduler:
         rows = Schedule.filter(id=miss.schedule_id, settled_until__lt=miss.until)
         if await rows.update(settled_until=miss.until):
             row = await Schedule.get(id=miss.schedule_id)
-            self._tell_missed(
-                row, f"{miss.instant:%Y-%m-%d %H:%M} UTC passed while nobody could act"
-            )
+            missed = f"{miss.instant:%Y-%m-%d %H:%M} UTC"
+            self._tell_missed(row, f"{missed} was over before the server could act")
 
     async def _call(self, row: Schedule, firing: Firing) -> None:
         """Make the call that `firing` stands for, and say what came of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.errors import Invalid
@@ -40,6 +40,7 @@ def test_a_long_sentence_is_cut_at_a_clause_then_at_a_word_then_anywhere() -> No
     assert pieces("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_pieces_lose_no_letter_and_keep_the_limit(text: str, limit: int) -> None:
     found = pieces(text, limit)

@@ -1,0 +1,170 @@
+"""Schedules make calls: at their instants, once, over restarts, edits and sleeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from tests.plugins.scheduling.conftest import NINE, Station
+
+from antiphon.errors import Conflict, PartAway
+from antiphon.events import ScheduleFired, ScheduleMissed
+from antiphon.types import Band, Role, Via
+from antiphon_scheduling.models import Schedule
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+async def test_a_schedule_calls_at_each_of_its_instants_in_turn(station: Station) -> None:
+    made = await station.make(config=station.every(5, announcements=2), band="spot", chime=True)
+    async with station.running():
+        await station.clock.go_on_to(NINE + timedelta(minutes=15))
+    first, second = station.announcements.known
+    calls = station.calls()
+    assert [call.announcement_id for call in calls] == [first, second, first]
+    assert all(call.all and call.band is Band.SPOT and call.chime for call in calls)
+    _, principal, _ = station.zones.asked[-1]
+    assert (principal.role, principal.via) == (Role.CLIENT, Via.SCHEDULE)
+    assert principal.client_id == station.client.id
+    fired = [event for event in station.outcomes if isinstance(event, ScheduleFired)]
+    assert [event.call_id for event in fired] == list(station.zones.calls_by_id)
+    assert {str(event.schedule_id) for event in fired} == {made["id"]}
+    shown = (await station.owner("GET", f"schedules/{made['id']}")).json
+    assert shown["fired_count"] == 3
+    assert shown["last_executed_at"].startswith("2026-05-01T09:15:")
+    assert shown["next_at"] == "2026-05-01T09:20:00Z"
+
+
+async def test_cron_is_in_the_clients_own_time(station: Station) -> None:
+    await station.make(config=station.cron("30 11 * * fri"))
+    async with station.running():
+        await station.clock.go_on_to(datetime(2026, 5, 1, 9, 29, 50, tzinfo=UTC))
+        assert station.calls() == []
+        await station.clock.advance_to(datetime(2026, 5, 1, 9, 30, tzinfo=UTC))
+        assert len(station.calls()) == 1
+
+
+async def test_on_the_day_the_clocks_change_each_time_is_called_once(station: Station) -> None:
+    station.clock._now = datetime(2026, 10, 24, 23, 0, tzinfo=BERLIN).astimezone(UTC)
+    await station.make(config=station.cron("30 2 * * *"))
+    async with station.running():
+        end = datetime(2026, 10, 25, 5, 0, tzinfo=BERLIN).astimezone(UTC)
+        await station.clock.go_on_to(end, timedelta(minutes=1))
+    assert len(station.calls()) == 1
+
+
+async def test_a_restart_fires_no_instant_again_and_none_is_lost(station: Station) -> None:
+    await station.make()
+    instant = datetime(2026, 5, 1, 9, 5, tzinfo=UTC)
+    for step in range(4):
+        async with station.running():
+            await station.clock.advance_to(instant + timedelta(seconds=step))
+    assert len(station.calls()) == 1
+    station.clock._now = instant + timedelta(minutes=5, seconds=20)  # over a restart
+    async with station.running():
+        pass
+    assert len(station.calls()) == 2
+
+
+async def test_two_servers_on_one_database_fire_once(station: Station) -> None:
+    await station.make()
+    async with station.running(), station.running():
+        await station.clock.go_on_to(NINE + timedelta(minutes=10))
+    assert len(station.calls()) == 2
+
+
+async def test_what_fell_while_the_server_was_down_is_skipped_and_told_once(
+    station: Station,
+) -> None:
+    made = await station.make()
+    station.clock._now = NINE + timedelta(hours=2, minutes=2)
+    for _ in range(2):
+        async with station.running():
+            pass
+    assert station.calls() == []
+    (missed,) = station.outcomes
+    assert isinstance(missed, ScheduleMissed)
+    assert str(missed.schedule_id) == made["id"]
+    assert missed.reason == "2026-05-01 09:05 UTC was over before the server could act"
+
+
+async def test_edits_take_effect_at_once_and_make_up_for_nothing(station: Station) -> None:
+    async with station.running():
+        path = f"schedules/{(await station.make())['id']}"
+        station.clock._now = NINE + timedelta(minutes=1)
+        await station.owner("PATCH", path, {"config": station.every(2)})
+        await station.clock.rest()
+        await station.clock.advance_to(NINE + timedelta(minutes=2))
+        assert len(station.calls()) == 1
+        # 09:02 lies within the grace, but was not this schedule's business before the edit.
+        await station.owner("PATCH", path, {"config": station.cron("2 11 * * *")})
+        await station.clock.rest()
+        assert len(station.calls()) == 1
+        await station.owner("PATCH", path, {"config": station.every(1)})
+        await station.owner("POST", f"{path}/toggle")
+        await station.clock.rest()
+        await station.clock.advance_to(NINE + timedelta(minutes=4))
+        assert len(station.calls()) == 1
+        await station.owner("POST", f"{path}/toggle")
+        await station.clock.rest()
+        await station.clock.advance_to(NINE + timedelta(minutes=5))
+        assert len(station.calls()) == 2
+        await station.owner("DELETE", path)
+        await station.clock.rest()
+        await station.clock.advance_to(NINE + timedelta(minutes=6))
+        assert len(station.calls()) == 2
+
+
+async def test_a_call_that_is_refused_is_told_and_the_schedule_goes_on(station: Station) -> None:
+    await station.make()
+    async with station.running():
+        for trouble in (Conflict("Not now."), PartAway("The renderer", "Wait."), KeyError("bug")):
+            station.zones.trouble = trouble
+            await station.clock.advance_to(station.clock.now() + timedelta(minutes=5))
+        await station.clock.advance_to(station.clock.now() + timedelta(minutes=5))
+    kinds = [type(outcome).__name__ for outcome in station.outcomes]
+    assert kinds == ["ScheduleMissed", "ScheduleMissed", "ScheduleMissed", "ScheduleFired"]
+    reasons = [event.reason for event in station.outcomes if isinstance(event, ScheduleMissed)]
+    assert reasons[0] == "Not now."
+
+
+async def test_a_zone_that_is_gone_does_not_silence_the_others(station: Station) -> None:
+    hall, platform = station.zone_ids
+    await station.make(zones=[str(hall), str(platform)], all=False)
+    station.zones.delete(hall)
+    async with station.running():
+        await station.clock.advance_to(NINE + timedelta(minutes=5))
+        assert [call.zones for call in station.calls()] == [[platform]]
+        station.zones.delete(platform)
+        await station.clock.advance_to(NINE + timedelta(minutes=10))
+    assert len(station.calls()) == 1
+    missed = station.outcomes[-1]
+    assert isinstance(missed, ScheduleMissed)
+    assert missed.reason == "None of the schedule's zones exists any more."
+
+
+async def test_a_row_that_nobody_can_read_stops_no_other(station: Station) -> None:
+    broken = await station.make(name="Broken")
+    await Schedule.filter(id=broken["id"]).update(config={"kind": "moon"})
+    await station.make()
+    async with station.running():
+        await station.clock.advance_to(NINE + timedelta(minutes=5))
+    assert len(station.calls()) == 1
+
+
+async def test_schedules_of_a_client_that_was_switched_off_rest(station: Station) -> None:
+    await station.make()
+    station.client.is_active = False
+    await station.client.save()
+    async with station.running():
+        await station.clock.advance_to(NINE + timedelta(minutes=5))
+    assert station.calls() == []
+
+
+async def test_another_timezone_counts_within_minutes(station: Station) -> None:
+    await station.make(config=station.cron("30 9 * * *"))
+    async with station.running():
+        station.client.timezone = "UTC"
+        await station.client.save()
+        await station.clock.go_on_to(datetime(2026, 5, 1, 9, 31, tzinfo=UTC))
+    assert len(station.calls()) == 1
