@@ -43,12 +43,14 @@ async def log_in(server: Antiphon) -> str:
         return str((await answer.json())["access_token"])
 
 
-def children() -> set[int]:
-    """The processes that this one has started and that still run."""
-    found = set()
+def children() -> dict[int, str]:
+    """The processes that this one has started and that still run: what they are, by their id."""
+    found = {}
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
+            for pid in (task / "children").read_text().split():
+                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                found[int(pid)] = state + " " + Path(f"/proc/{pid}/cmdline").read_text()
     return found
 
 
@@ -108,12 +110,12 @@ async def test_a_start_that_is_interrupted_leaves_nothing(
 
     starting = asyncio.create_task(start())
     async with asyncio.timeout(20):
-        while children() <= before:  # noqa: ASYNC110  until the renderer is being started
+        while children().keys() <= before.keys():  # noqa: ASYNC110  until the renderer is being started
             await asyncio.sleep(0.005)
     starting.cancel()
     await asyncio.wait([starting])
     assert starting.cancelled()
-    assert children() <= before
+    assert children().keys() <= before.keys(), children()
 
 
 async def test_music_goes_on_without_a_broken_plugin(

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antiphon.errors import JobFailed, PartTimedOut
+from antiphon.errors import JobFailed, PartAway, PartTimedOut
 from antiphon.jobs.crossing import unpack
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class WorkerProcess:
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=5)
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -80,10 +81,15 @@ class WorkerProcess:
             return _result(target, answer)
 
     async def close(self) -> None:
-        """End the process at once; a call that runs fails."""
+        """End the process at once, and for good: calls that run or wait raise PartAway."""
+        self._closed = True
         if self._idle is not None:
             self._idle.cancel()
+        if self._closing is not None:
+            await self._closing
         await self._end(kill=True)
+        async with self._turn:  # a call that was starting the process has ended it by then
+            await self._end(kill=True)
 
     def _close_idle(self) -> None:
         if not self._turn.locked():
@@ -94,9 +100,13 @@ class WorkerProcess:
     ) -> dict[str, Any]:
         """The answer. A worker that died while it was idle never took the job: a new one does."""
         for _ in range(2):
+            if self._closed:
+                break
             if self._reader is None or self._writer is None or self._reader.at_eof():
                 await self._end(kill=True)
                 self._reader, self._writer = await self._start()
+                if self._closed:
+                    break
             with contextlib.suppress(ConnectionError):  # it died; reading says so
                 self._writer.write(line)
                 await self._writer.drain()
@@ -107,7 +117,9 @@ class WorkerProcess:
                     if on_progress is not None:
                         on_progress(message["progress"])
                 break
-        raise JobFailed(target, await self._why_it_ended())
+        if self._closed or self._process is None:
+            raise PartAway("The job runner", "The server is being stopped.")
+        raise JobFailed(target, await self._why_it_ended(self._process))
 
     async def _read(self, reader: asyncio.StreamReader, target: str) -> dict[str, Any] | None:
         """The next message, or None where the worker ended."""
@@ -124,28 +136,35 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         self._said.clear()
         with theirs:
+            spawning = asyncio.create_task(self._spawn(theirs.fileno()))
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "antiphon.jobs.worker",
-                    str(theirs.fileno()),
-                    pass_fds=[theirs.fileno()],
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                )
+                self._process = await asyncio.shield(spawning)
             except BaseException:
                 ours.close()
+                # Cancelled in the middle, we would not know the process that we must end.
+                with contextlib.suppress(OSError):
+                    self._process = await spawning
                 raise
         assert self._process.stderr is not None  # noqa: S101  asked for above
         self._drain = asyncio.create_task(
             self._log_output(self._process.stderr), name=f"log {self._name}"
         )
         return await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
+
+    async def _spawn(self, channel: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "antiphon.jobs.worker",
+            str(channel),
+            pass_fds=[channel],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
 
     async def _log_output(self, stream: asyncio.StreamReader) -> None:
         rest = b""
@@ -163,10 +182,9 @@ class WorkerProcess:
             self._said.append(text)
             _log.info("%s: %s", self._name, text)
 
-    async def _why_it_ended(self) -> str:
+    async def _why_it_ended(self, process: asyncio.subprocess.Process) -> str:
         """A sentence about the death of the process."""
-        assert self._process is not None  # noqa: S101  it was asked something
-        code = await self._process.wait()
+        code = await process.wait()
         if self._drain is not None:
             await asyncio.wait([self._drain], timeout=1)
         how = f"with status {code}"

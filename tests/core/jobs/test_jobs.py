@@ -209,6 +209,24 @@ async def test_leaving_ends_what_runs(bus: EventBus, tmp_path: Path) -> None:
         await jobs.run(f"{T}:echo", {})
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+async def test_leaving_while_a_worker_starts_leaves_none(bus: EventBus, steps: int) -> None:
+    def workers() -> set[str]:
+        found = (p.read_text() for p in Path("/proc/self/task").glob("*/children"))
+        return {pid for line in found for pid in line.split() if not gone(int(pid))}
+
+    before = workers()
+    async with JobRunner(bus) as jobs:
+        waiting = [asyncio.create_task(jobs.run(f"{T}:echo", {})) for _ in range(2)]
+        jobs.start("early", f"{T}:echo", {}, worker="speech")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+    assert workers() == before
+    for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(outcome, PartAway)
+    assert workers() == before
+
+
 async def test_a_worker_does_not_outlive_a_killed_server(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     script = (

@@ -67,6 +67,12 @@ def test_no_docstring_of_a_model_breaks_its_migration() -> None:
                     assert ";" not in (value.__doc__ or ""), value
 
 
+async def test_all_tables_can_be_made_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
+    plugins = {label: tables for label, tables in all_tables().items() if label != CORE}
+    async with open_database(postgres_url, tmp_path, plugins) as database:
+        assert database.failed == {}
+
+
 SHOP_MODELS = """
 from tortoise import fields
 from antiphon.store import TimestampedModel
