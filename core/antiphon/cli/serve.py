@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import AsyncExitStack, suppress
 
@@ -15,6 +16,8 @@ from antiphon.local import LocalServer, admin_token
 from antiphon.logs import configure_logging
 from antiphon.plugins.manager import Plugins
 from antiphon.settings import Loaded
+
+_log = logging.getLogger(__name__)
 
 _USUAL_PORT = 1704
 
@@ -41,9 +44,14 @@ async def _until_signal(loaded: Loaded, plugins: Plugins, *, demo: bool) -> None
     work = asyncio.create_task(_serve(loaded, plugins, demo=demo), name="server")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, work.cancel)
+        loop.add_signal_handler(number, _stop, work, number.name)
     with suppress(asyncio.CancelledError):
         await work
+
+
+def _stop(work: asyncio.Task[None], reason: str) -> None:
+    _log.info("Antiphon stops (%s)", reason)
+    work.cancel()
 
 
 async def _serve(loaded: Loaded, plugins: Plugins, *, demo: bool) -> None:

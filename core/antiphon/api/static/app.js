@@ -5,6 +5,7 @@ const API = "/api/v1/";
 const REFRESH_AFTER_MS = 60;
 const RECONNECT_MS = [500, 1000, 2000, 5000, 10000];
 const CLOSE_NOT_ALLOWED = 4401;
+const OF_NO_INTEREST = new Set(["LevelMeasured", "ZoneStarved"]);
 
 const $ = (id) => document.getElementById(id);
 const zones = new Map(); // zone id → {view, seenAt, card}
@@ -123,7 +124,6 @@ function paint({ view, card }) {
   card.title.textContent = track ? track.title : "Nothing to play";
   card.artist.textContent = track ? [track.artist, track.album].filter(Boolean).join(" · ") : "";
   card.voice.textContent = announcement ? `Speaking: ${announcement.title}` : "";
-  card.voice.hidden = !announcement;
   card.root.classList.toggle("speaking", Boolean(announcement));
   const playing = playback === "playing";
   card.toggle.replaceChildren(icon(playing ? "pause" : "play"));
@@ -188,7 +188,7 @@ function card(id) {
     badge: make("span", { className: "badge" }),
     title: make("p", { className: "title" }),
     artist: make("p", { className: "artist" }),
-    voice: make("p", { className: "voice", hidden: true }),
+    voice: make("p", { className: "voice" }),
     progress: make("progress", { max: 1, value: 0 }),
     now: make("span"),
     end: make("span"),
@@ -267,10 +267,10 @@ function receive(message) {
     keepOnly(message.zones.map((view) => view.zone_id));
     message.zones.forEach(show);
     fillWhere();
-  } else if (message.type === "event") {
-    const zone = message.data.zone_id;
-    if (/^Zone(Created|Changed|Deleted)$/.test(message.event)) refreshSoon(null);
-    else if (zones.has(zone) && message.event !== "LevelMeasured") refreshSoon(zone);
+  } else if (/^Zone(Created|Changed|Deleted)$/.test(message.type)) {
+    refreshSoon(null);
+  } else if (zones.has(message.zone_id) && !OF_NO_INTEREST.has(message.type)) {
+    refreshSoon(message.zone_id);
   }
 }
 
