@@ -65,10 +65,11 @@ class Bridge:
         self._log = log
         self.outbox = Outbox()
         self._documents = Documents(root, self.outbox)
-        self._mirror = Mirror(building, self._documents)
+        self._mirror = Mirror(building, self._documents, self._touch_client)
         self._answers = Answers(root, self.outbox, log)
         self._commands = Commands(building.zones, building.devices, self._mirror, self._answers)
         self._alerts = Alerts(self._documents, self._count_alerts)
+        self._client_pace = Pace(self._mirror.refresh_client, _STATE_INTERVAL_S)
         self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
         self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
         self._agents = Agents(building.devices, self._mirror, self._device_pace.mark, log)
@@ -117,7 +118,10 @@ class Bridge:
 
     def _count_alerts(self, client_id: UUID, count: int) -> None:
         self._mirror.known.alerts[client_id] = count
-        self._mirror.refresh_client(client_id)
+        self._touch_client(client_id)
+
+    def _touch_client(self, client_id: UUID) -> None:
+        self._client_pace.mark(client_id)
 
     async def run(self, loaded: asyncio.Event) -> None:
         """Publish what changes, until cancelled. `loaded` is set once all was looked at."""
@@ -126,6 +130,7 @@ class Bridge:
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reload(loaded))
+            group.create_task(self._client_pace.run())
             group.create_task(self._zone_pace.run())
             group.create_task(self._device_pace.run())
 

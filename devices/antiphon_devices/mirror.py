@@ -12,6 +12,7 @@ from antiphon.types import Principal, Via
 from antiphon_devices import views
 from antiphon_devices.documents import Documents
 from antiphon_devices.payloads import OFFLINE, ONLINE, AgentState, ClientInfo
+from antiphon_devices.roster import Roster
 from antiphon_devices.topics import (
     ClientTopic,
     DeviceTopic,
@@ -53,17 +54,24 @@ class Known:
     clients: dict[UUID, ClientInfo] = field(default_factory=dict)
     zones: dict[UUID, PlaybackView] = field(default_factory=dict)
     gone: set[UUID] = field(default_factory=set)
-    devices: dict[UUID, DeviceView] = field(default_factory=dict)
+    devices: Roster = field(default_factory=Roster)
     agents: dict[str, Agent] = field(default_factory=dict)
     alerts: dict[UUID, int] = field(default_factory=dict)
 
 
 class Mirror:
-    """Keeps the documents equal to the building. Every method may be called again at any time."""
+    """Keeps the documents equal to the building. Every method may be called again at any time.
 
-    def __init__(self, building: Building, documents: Documents) -> None:
+    `touched` is called with a client whose figures may have changed; who gave it calls
+    `refresh_client` when there is time.
+    """
+
+    def __init__(
+        self, building: Building, documents: Documents, touched: Callable[[UUID], None]
+    ) -> None:
         self._building = building
         self._documents = documents
+        self._touched = touched
         self.known = Known()
 
     async def load(self) -> None:
@@ -74,14 +82,15 @@ class Mirror:
         devices = {device.id: device for device in await self._building.devices.views(SERVER)}
         for zone_id in known.zones.keys() - zones.keys():
             self._forget_zone(zone_id)
-        for device_id in known.devices.keys() - devices.keys():
-            self._remove_device(known.devices.pop(device_id))
+        for device_id in known.devices.ids - devices.keys():
+            if (gone := known.devices.remove(device_id)) is not None:
+                self._remove_device(gone)
         for device in devices.values():
             self._take_device(device)
         for zone in zones.values():
             self._take_zone(zone)
         for client_id in known.clients.keys() | {zone.client_id for zone in zones.values()}:
-            self._put_client(client_id)
+            await self.refresh_client(client_id)
 
     async def refresh_zone(self, zone_id: UUID) -> None:
         """A zone changed, appeared or went."""
@@ -93,7 +102,7 @@ class Mirror:
         if zone.client_id not in self.known.clients:
             self.known.clients = dict(await self._building.clients())
         self._take_zone(zone)
-        self._put_client(zone.client_id)
+        self._touched(zone.client_id)
 
     async def refresh_device(self, device_id: UUID) -> None:
         """A loudspeaker changed, appeared or went."""
@@ -102,7 +111,7 @@ class Mirror:
             device = await self._building.devices.view(SERVER, device_id)
         except NotFound:
             if before is not None:
-                del self.known.devices[device_id]
+                self.known.devices.remove(device_id)
                 self._remove_device(before)
                 self._put_around(before)
             return
@@ -110,6 +119,20 @@ class Mirror:
         for view in (before, device):
             if view is not None:
                 self._put_around(view)
+
+    async def refresh_client(self, client_id: UUID) -> None:
+        """Publish a client and its figures."""
+        known = self.known
+        info = known.clients.get(client_id)
+        topic = ClientTopic(Kind.INFO, client=str(client_id))
+        if info is not None:
+            self._documents.put(topic, info)
+        state = views.client_state(
+            [zone for zone in known.zones.values() if zone.client_id == client_id],
+            (self.is_online(device) for device in known.devices.of_client(client_id)),
+            known.alerts.get(client_id, 0),
+        )
+        self._documents.put(ClientTopic(Kind.STATE, client=str(client_id)), state)
 
     async def answer_zone(self, zone_id: UUID) -> None:
         """The answer to a `set`: the zone's state, even where nothing changed."""
@@ -127,10 +150,6 @@ class Mirror:
         if after is not None and self._rev(after) == before:
             self._documents.again(_mirror(after, Kind.STATE))
 
-    def refresh_client(self, client_id: UUID) -> None:
-        """A figure of a client changed."""
-        self._put_client(client_id)
-
     def remove_zone(self, zone_id: UUID) -> None:
         """A zone was deleted: its topics are emptied, and stay so."""
         self.known.gone.add(zone_id)
@@ -146,14 +165,11 @@ class Mirror:
             return
         for kind in (Kind.STATUS, Kind.INFO, Kind.STATE, Kind.TRACK):
             self._documents.drop(_zone(zone, kind))
-        self._put_client(zone.client_id)
+        self._touched(zone.client_id)
 
     def device_by_key(self, key: str) -> DeviceView | None:
         """The loudspeaker with that id in topics."""
-        for device in self.known.devices.values():
-            if device_key(device.device_id) == key:
-                return device
-        return None
+        return self.known.devices.by_key(key)
 
     def is_online(self, device: DeviceView) -> bool:
         """Whether the loudspeaker is there; an agent whose will came knows it first."""
@@ -193,7 +209,7 @@ class Mirror:
             self._documents.put_word(_zone(zone, Kind.STATUS), ONLINE)
 
     def _put_zone_state(self, zone: PlaybackView) -> None:
-        here = [d for d in self.known.devices.values() if d.zone_id == zone.zone_id]
+        here = self.known.devices.in_zone(zone.zone_id)
         counts = views.online_counts(self.is_online(device) for device in here)
         self._documents.put(_zone(zone, Kind.STATE), views.zone_state(zone, counts))
 
@@ -201,7 +217,7 @@ class Mirror:
         before = self.known.devices.get(device.id)
         if before is not None and _place(before) != _place(device):
             self._remove_device(before)
-        self.known.devices[device.id] = device
+        self.known.devices.put(device)
         self.put_desired(device)
         if device.client_id is None:
             return
@@ -223,20 +239,7 @@ class Mirror:
         if device.zone_id is not None and (zone := self.known.zones.get(device.zone_id)):
             self._put_zone_state(zone)
         if device.client_id is not None:
-            self._put_client(device.client_id)
-
-    def _put_client(self, client_id: UUID) -> None:
-        known = self.known
-        info = known.clients.get(client_id)
-        topic = ClientTopic(Kind.INFO, client=str(client_id))
-        if info is not None:
-            self._documents.put(topic, info)
-        state = views.client_state(
-            [zone for zone in known.zones.values() if zone.client_id == client_id],
-            [self.is_online(d) for d in known.devices.values() if d.client_id == client_id],
-            known.alerts.get(client_id, 0),
-        )
-        self._documents.put(ClientTopic(Kind.STATE, client=str(client_id)), state)
+            self._touched(device.client_id)
 
 
 def _zone(zone: PlaybackView, kind: Kind) -> ZoneTopic:
