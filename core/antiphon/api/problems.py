@@ -105,6 +105,12 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             if isinstance(error, Unavailable):
                 _log.warning("%s %s: %s", request.method, request.path, error)
             return respond(error)
+        case web.RequestPayloadError() | ConnectionError() if _is_broken(request, error):
+            # Else aiohttp would read on, and log what it finds as a mistake of its own.
+            request.content.feed_eof()
+            response = respond(Refused("The body broke off, or is not packed as its header says."))
+            response.force_close()
+            return response
         case web.HTTPNotFound():
             return respond(NotFound("page", request.path))
         case web.HTTPMethodNotAllowed():
@@ -116,6 +122,11 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
     identity = secrets.token_hex(6)
     _log.error("%s %s failed (id %s)", request.method, request.path, identity, exc_info=error)
     return respond(UnexpectedError(identity), f"urn:antiphon:failure:{identity}")
+
+
+def _is_broken(request: web.Request, error: Exception) -> bool:
+    """Whether the body broke off, rather than a connection of our own to some other program."""
+    return isinstance(error, web.RequestPayloadError) or request.content.exception() is error
 
 
 def _give_up(request: web.Request, error: Exception) -> web.StreamResponse:

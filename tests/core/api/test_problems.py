@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import gzip
 import io
 import json
 import logging
@@ -125,3 +127,35 @@ async def test_every_answer_is_kept_from_other_sites(stage: Stage) -> None:
         assert "aiohttp" not in answer.headers["Server"]
     preflight = await stage.nobody.ask("OPTIONS", "zones", headers=headers)
     assert preflight.status == 405
+
+
+async def send(stage: Stage, *lines: str, body: bytes = b"", answer: bool = True) -> bytes:
+    """Send raw bytes, and hang up at once or after the answer."""
+    reader, writer = await asyncio.open_connection(stage.server.host, stage.server.port)
+    head = [*lines, "Host: x", f"Authorization: Bearer {stage.owner.token}", "Connection: close"]
+    writer.write("\r\n".join([*head, "", ""]).encode() + body)
+    await writer.drain()
+    received = await asyncio.wait_for(reader.read(), 10) if answer else b""
+    writer.close()
+    await writer.wait_closed()
+    return received
+
+
+async def test_bodies_that_break_off_are_not_our_mistake(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    post, kind = "POST /api/v1/zones HTTP/1.1", "Content-Type: application/json"
+    await send(stage, post, kind, "Content-Length: 100", body=b'{"name":', answer=False)
+    await send(stage, post, kind, "Transfer-Encoding: chunked", body=b"5\r\n{", answer=False)
+    for encoding in ("gzip", "deflate"):
+        lines = (post, kind, f"Content-Encoding: {encoding}", "Content-Length: 4")
+        assert b"HTTP/1.1 4" in await send(stage, *lines, body=b"xxxx")
+    assert (await stage.owner.get("zones")).json["total"] == 2
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_packed_body_may_not_unpack_without_end(stage: Stage) -> None:
+    packed = gzip.compress(json.dumps({"name": "A", "description": "x" * 50_000_000}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await stage.owner.ask("POST", "zones", data=packed, headers=headers)
+    assert problem(answer) == (413, "too_large")
