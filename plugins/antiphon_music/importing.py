@@ -124,7 +124,7 @@ class Importer:
 
     async def run(self, directory: Path, folder: str | None, progress: Progress) -> Import:
         """Everything below `directory`. Raises Unavailable where going on is no use."""
-        result = Import(workers=len(self._workers))
+        result = Import()
         files = await asyncio.to_thread(_found, directory, folder)
         bar = progress.add_task("Adding files", total=len(files))
 
@@ -133,7 +133,7 @@ class Importer:
             progress.advance(bar)
 
         await _share(files, self._workers, add)
-        if self._library.settings.measure:
+        if result.unmeasured and self._library.settings.measure:
             await self._measure(result, progress)
         return result
 
@@ -190,6 +190,7 @@ class Importer:
                 result.skipped.append((Path(music.filename), music.measure_error))
             progress.advance(bar, stated_s)
 
+        result.workers = min(len(self._workers), len(result.unmeasured))
         began = time.monotonic()
         await _share(result.unmeasured, self._workers, measure)
         result.took_s = time.monotonic() - began

@@ -64,8 +64,8 @@ class Measurer:
             music,
             {
                 "loudness_lufs": found["integrated_lufs"],
-                "true_peak_db": found["true_peak_db"],
-                "duration_s": found["duration_s"],
+                "true_peak_db": round(found["true_peak_db"], 2),
+                "duration_s": round(found["duration_s"], 3),
                 "measure_error": None,
             },
         )
@@ -76,7 +76,7 @@ class Measurer:
                 media_id=music.id,
                 kind=KIND,
                 loudness_lufs=SILENCE_DB if loudness is None else loudness,
-                true_peak_db=found["true_peak_db"],
+                true_peak_db=round(found["true_peak_db"], 2),
             )
         )
 
