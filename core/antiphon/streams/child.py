@@ -31,7 +31,7 @@ class ChildServer(Home):
     """Keeps one snapserver alive, with a named pipe per zone that the renderer writes into.
 
     What can not be had at the wished port is put on another one, and the log says so: whoever has
-    the port is not ours to stop.
+    the port is not ours to stop. `on_away` gets the reason before the server is away for a moment.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ChildServer(Home):
         settings: SnapcastSettings,
         run_dir: Path,
         data_dir: Path,
-        on_exit: Callable[[str], None],
+        on_away: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._pipes = run_dir / "snapcast"
@@ -50,7 +50,7 @@ class ChildServer(Home):
         self._configured: set[UUID] = set()
         self._is_first = True
         self._lock = asyncio.Lock()
-        self._on_exit = on_exit
+        self._on_away = on_away
         self._ports = Ports(0, 0, 0)
         program = [
             settings.program,
@@ -115,6 +115,8 @@ class ChildServer(Home):
         """Older servers keep the idle stream until they are started again."""
         self._zones.discard(zone_id)
         async with self._lock:
+            if zone_id in self._zones:
+                return  # it came back while we waited
             self._write_config()
             try:
                 await control.request("Stream.RemoveStream", {"id": stream_name(zone_id)})
@@ -133,17 +135,24 @@ class ChildServer(Home):
         self._write_config()
         if not missing:
             return
-        try:
-            for zone_id in missing:
-                await control.request("Stream.AddStream", {"streamUri": self._source(zone_id)})
-        except Unavailable as error:
-            if not isinstance(error, MethodMissing):
-                _log.info("A stream could not be added to snapserver: %s", error)
-        else:
-            control.refresh()
-            return
-        _log.info("snapserver is started again for new zones; loudspeakers reconnect by themselves")
+        if control.is_connected:
+            if await self._add(missing, control):
+                return
+            self._on_away("It is started again for new zones; loudspeakers reconnect by themselves")
         await self.revive()
+
+    async def _add(self, zones: set[UUID], control: SnapcastControl) -> bool:
+        """Add streams to the running server; returns whether it could."""
+        try:
+            for zone_id in zones:
+                await control.request("Stream.AddStream", {"streamUri": self._source(zone_id)})
+        except MethodMissing:
+            return False
+        except Unavailable as error:
+            _log.info("A stream could not be added to snapserver: %s", error)
+            return False
+        control.refresh()
+        return True
 
     async def _wait_for_predecessor(self) -> None:
         """After a crash of ours, the snapserver of the last run may need a moment to end."""
@@ -178,7 +187,7 @@ class ChildServer(Home):
         """Before it is started again: somebody may have taken a port meanwhile."""
         self._choose_ports()
         self._write_config()
-        self._on_exit(reason)
+        self._on_away(reason)
 
     def _choose_ports(self) -> None:
         chosen: set[int] = set()

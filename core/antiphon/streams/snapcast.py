@@ -49,7 +49,7 @@ class Snapcast:
         self._state = ServerState()
         self._synced = asyncio.Event()
         self._handlers: list[Callable[[ClientNews], None]] = []
-        self._exit_reason: str | None = None
+        self._away_reason: str | None = None
         self._told: tuple[bool, str | None] | None = None
         self._adding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -64,7 +64,7 @@ class Snapcast:
         if self._settings.mode == "external":
             self._home = ExternalServer(self._settings, self._data_dir)
         else:
-            child = ChildServer(self._settings, self._run_dir, self._data_dir, self._on_exit)
+            child = ChildServer(self._settings, self._run_dir, self._data_dir, self._on_away)
             try:
                 self._home = await self._stack.enter_async_context(child)
             except ProgramMissing as error:
@@ -223,7 +223,7 @@ class Snapcast:
         if is_first:
             self._state = state
             self._synced.set()
-            self._exit_reason = None
+            self._away_reason = None
             self._tell(is_up=True)
         else:
             self._adopt(state)
@@ -245,7 +245,7 @@ class Snapcast:
         was_there = self._synced.is_set()
         self._synced.clear()
         self._state = ServerState()
-        self._tell(is_up=False, message=self._exit_reason or reason)
+        self._tell(is_up=False, message=self._away_reason or reason)
         if was_there:
             self._publish(ServerLost())
 
@@ -285,8 +285,8 @@ class Snapcast:
         for handler in tuple(self._handlers):
             handler(news)
 
-    def _on_exit(self, reason: str) -> None:
-        self._exit_reason = reason
+    def _on_away(self, reason: str) -> None:
+        self._away_reason = reason
         if not self.available:
             self._tell(is_up=False, message=reason)
 

@@ -107,6 +107,8 @@ async def test_a_new_zone_is_heard_while_the_server_runs(bench: Bench) -> None:
             await eventually(lambda: is_on(snapcast, "left", None))
             added = await snapcast.provision({BAR: "Bar"})
             assert added.keys() == {BAR}
+            await eventually(lambda: not bench.parts[-1].is_up or len(bench.parts) > 1)
+            assert any("for new zones" in (part.message or "") for part in bench.parts)
             async with tone(first[SHOP], 440), tone(added[BAR], 880):
                 await eventually(lambda: snapcast.available and is_on(snapcast, "left", None))
                 await snapcast.assign("left", BAR)
@@ -133,7 +135,7 @@ async def test_a_server_that_takes_new_streams_is_not_interrupted_for_them(bench
 async def test_a_server_that_hangs_is_started_again(bench: Bench) -> None:
     up = asyncio.Event()
     async with (
-        ChildServer(SETTINGS, bench.run_dir, bench.data_dir, on_exit=lambda _: None) as child,
+        ChildServer(SETTINGS, bench.run_dir, bench.data_dir, on_away=lambda _: None) as child,
         SnapcastControl(child.address, Answers(up), timeout_s=0.5, check_every_s=0.2) as control,
     ):
         watchdog = Watchdog(child, control, up)
