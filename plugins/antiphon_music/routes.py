@@ -46,7 +46,7 @@ class MusicApi:
 
     async def index(self, request: Request[None, MusicQuery]) -> Page[MusicView]:
         """A page of tracks."""
-        rows = _found(request.principal, request.query)
+        rows = matching(request.principal, request.query)
         tracks, total = await request.query.fetch(rows)
         return Page[MusicView](items=tuple(map(MusicView.of, tracks)), total=total)
 
@@ -114,7 +114,8 @@ class MusicApi:
         )
 
 
-def _found(principal: Principal, query: MusicQuery) -> QuerySet[MusicFile]:
+def matching(principal: Principal, query: MusicQuery) -> QuerySet[MusicFile]:
+    """The tracks that `query` asks for, of those that `principal` sees, in its order."""
     rows = scoped(MusicFile, principal)
     if query.client_id is not None:
         rows = rows.filter(client_id=query.client_id)

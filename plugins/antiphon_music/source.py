@@ -67,10 +67,10 @@ class MusicSource(MediaSource):
 async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[MediaRef]:
     place = {key: index for index, key in enumerate(folders)}
     query = MusicFile.filter(client_id=client_id, deleted_at=None).order_by("order", "title", "id")
-    rows = await query.only("id", "folder_id", "order", "title")
-    inside = [music for music in rows if music.folder_id in place]
-    inside.sort(key=lambda music: place[music.folder_id])
-    return [MediaRef(kind=MUSIC, value=str(music.id)) for music in inside]
+    # Plain tuples: making objects of 20,000 rows would hold the loop for most of a second.
+    rows = [row for row in await query.values_list("id", "folder_id") if row[1] in place]
+    rows.sort(key=lambda row: place[row[1]])
+    return [MediaRef(kind=MUSIC, value=str(row[0])) for row in rows]
 
 
 def _key(ref: MediaRef) -> UUID:

@@ -16,7 +16,7 @@ from antiphon.types import Principal, Role
 from antiphon_music.folders import make_folder
 from antiphon_music.library import place_of
 from antiphon_music.models import MusicFile
-from antiphon_music.routes import _found
+from antiphon_music.routes import matching
 from antiphon_music.views import MusicQuery
 
 
@@ -152,6 +152,6 @@ async def test_the_tables_work_on_postgresql(postgres_url: str, tmp_path: Path) 
         await MusicFile.create(**values)
         principal = Principal(role=Role.CLIENT, client_id=client.id)
         for search, count in (("100% ÉLISE", 1), ("1_0", 0)):
-            assert await _found(principal, MusicQuery(search=search)).count() == count
+            assert await matching(principal, MusicQuery(search=search)).count() == count
         with pytest.raises(IntegrityError):
             await MusicFile.create(**values)
