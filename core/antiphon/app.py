@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from antiphon.api import ApiParts, HealthCheck, PartHealth, PluginView, serve
+from antiphon.api import ApiParts, HealthCheck, PartHealth, PluginView, core_operations, serve
 from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
 from antiphon.engine.host import RendererHost
@@ -108,9 +108,6 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             add_driver=devices.add_driver,
         )
         connected = await connect(plugins, parts)
-        # After the media sources are there, since zones go on with what they played.
-        await enter(zones)
-        await enter(connected.services())
         api = ApiParts(
             http=settings.http,
             secret_key=load_secret_key(place.secret_key),
@@ -122,10 +119,13 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             live=live,
             jobs=jobs,
             plugins=lambda: [PluginView(**row.model_dump()) for row in plugins.records],
-            routes=connected.routes,
             checks=_checks(settings, database, renderer, snapcast, plugins),
         )
-        server = await enter(serve(api))
+        connected.withhold(core_operations(api))
+        # After the media sources are there, since zones go on with what they played.
+        await enter(zones)
+        await enter(connected.services())
+        server = await enter(serve(replace(api, routes=connected.routes)))
         stack.enter_context(place.announced(server.url))
         yield Antiphon(server.url, admin_password, bus, plugins, renderer, snapcast)
 

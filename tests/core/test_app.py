@@ -135,7 +135,14 @@ async def test_music_goes_on_without_a_broken_plugin(
     def antiphon_services(context):
         return [service()]
     """
-    plugins = load_plugins(points=[write("bridge", late), write("boom", "1 / 0")])
+    greedy = """
+    async def handler(request): ...
+    @hookimpl
+    def antiphon_routes(context):
+        return [Route(method="GET", path="zones/{mine}", handler=handler, summary="", tag="x")]
+    """
+    points = [write("bridge", late), write("boom", "1 / 0"), write("greedy", greedy)]
+    plugins = load_plugins(points=points)
     async with running(loaded_for(tmp_path), plugins) as server:
         health = await get(server, "health")
         assert health["status"] == "degraded"
@@ -145,6 +152,7 @@ async def test_music_goes_on_without_a_broken_plugin(
         assert {row["name"]: row["status"] for row in rows} == {
             "boom": "failed_to_load",
             "bridge": "failed_to_start",
+            "greedy": "failed_to_start",
         }
         assert (await get(server, "bridge", token))["code"] == "not_found"
 

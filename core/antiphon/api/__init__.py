@@ -1,7 +1,7 @@
 """The API: REST, WebSocket and the pages, over one HTTP port."""
 
 from antiphon.api.parts import ApiParts, HealthCheck, Live, LiveFormat, PartHealth, PluginView
-from antiphon.api.server import Server, serve
+from antiphon.api.server import Server, core_operations, serve
 
 __all__ = [
     "ApiParts",
@@ -11,5 +11,6 @@ __all__ = [
     "PartHealth",
     "PluginView",
     "Server",
+    "core_operations",
     "serve",
 ]

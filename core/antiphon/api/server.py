@@ -92,6 +92,13 @@ def core_routes(
     ]
 
 
+def core_operations(parts: ApiParts) -> set[tuple[str, str]]:
+    """The method and the path of every operation that no plugin may claim."""
+    authenticator = Authenticator(Tokens(parts.secret_key, 1))
+    routes = core_routes(parts, authenticator, EndlessAnswers())
+    return {(route.method, route.path) for route in routes}
+
+
 def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     max_upload = parts.http.max_upload_mb << 20
     app = web.Application(middlewares=[problems], client_max_size=max_upload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,10 @@ from antiphon.plugins.speech import SpeechEngine, SpeechRegistry
 from antiphon.plugins.zones import Zones
 
 R = TypeVar("R")
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_SEGMENT = r"(?:[A-Za-z0-9_.~-]|\{[A-Za-z_][A-Za-z0-9_]*\})+"
+_PATH = re.compile(f"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,16 @@ class Connected:
         """The operations of the plugins that are well; ask when the services run."""
         return [route for given in self.given.values() for route in given.routes]
 
+    def withhold(self, operations: Collection[tuple[str, str]]) -> None:
+        """Take out each plugin that claims one of the core's operations (method and path)."""
+        taken = {_operation(method, path) for method, path in operations}
+        for name, given in list(self.given.items()):
+            try:
+                _check(given.routes, taken)
+            except ValueError as error:
+                self._remove(name)
+                self.plugins.fail(name, PluginStatus.FAILED_TO_START, str(error))
+
     @asynccontextmanager
     async def services(self) -> AsyncIterator[None]:
         """Run all services, in order; leave them in reverse. A plugin whose service fails is out.
@@ -101,11 +115,9 @@ class Connected:
 
     def register(self, name: str, given: _Given) -> None:
         """Offer what a plugin gave, or nothing of it. Raises ValueError where a name is taken."""
-        taken = {_operation(route) for route in self.routes}
+        _check(given.routes, {_operation(route.method, route.path) for route in self.routes})
         self.given[name] = given
         try:
-            if again := next((r for r in given.routes if _operation(r) in taken), None):
-                raise ValueError(f"{again.method} {again.path} is already another plugin's")
             for source in given.sources:
                 self.parts.media.add(source)
             for engine in given.engines:
@@ -181,9 +193,18 @@ async def _ask(plugins: Plugins, name: str, context: PluginContext, timeout_s: f
     )
 
 
-def _operation(route: Route) -> tuple[str, str]:
+def _check(routes: Sequence[Route], taken: Set[tuple[str, str]]) -> None:
+    for route in routes:
+        shown = f"{route.method} {route.path}"
+        if route.method not in _METHODS or not _PATH.fullmatch(route.path):
+            raise ValueError(f"{shown} is no operation; write it as GET things/{{thing_id}}")
+        if _operation(route.method, route.path) in taken:
+            raise ValueError(f"{shown} is taken already")
+
+
+def _operation(method: str, path: str) -> tuple[str, str]:
     """What two routes must not share: the method, and the path but for its parameters' names."""
-    return route.method.upper(), re.sub(r"\{[^}]*\}", "{}", route.path.strip("/"))
+    return method, re.sub(r"\{[^}]*\}", "{}", path)
 
 
 def _log_failure(name: str, error: Exception) -> None:

@@ -214,16 +214,31 @@ async def test_two_plugins_that_claim_one_kind_of_media(write: Write, parts: Plu
 
 
 async def test_two_plugins_that_claim_one_operation(write: Write, parts: PluginParts) -> None:
-    route = 'Route(method="get", path="/{}", handler=None, summary="", tag="x")'
+    route = 'Route(method="GET", path="{}", handler=None, summary="", tag="x")'
     hook = "@hookimpl\ndef antiphon_routes(context):\n    return [{}]\n"
     points = [
-        write("a", hook.format(route.format("x/{{a_id}}"))),
-        write("b", hook.format(route.format("x/{{b_id}}"))),
+        write("a", hook.format(route.format("x/{a_id}"))),
+        write("b", hook.format(route.format("x/{b_id}"))),
     ]
     plugins = load_plugins(points=points)
     async with running(plugins, parts) as connected:
         assert len(connected.routes) == 1
-    assert "already another plugin's" in row(plugins, "b")[1]
+    assert "is taken already" in row(plugins, "b")[1]
+
+
+@pytest.mark.parametrize("operation", ["get x", "GET /x", "GET x{", "FETCH x", "GET ", "GET a b"])
+async def test_an_operation_that_makes_no_sense(
+    write: Write, parts: PluginParts, operation: str
+) -> None:
+    method, _, path = operation.partition(" ")
+    body = (
+        "@hookimpl\ndef antiphon_routes(context):\n"
+        f"    return [Route(method={method!r}, path={path!r}, handler=None, summary='', tag='x')]\n"
+    )
+    plugins = load_plugins(points=[write("a", body)])
+    async with running(plugins, parts) as connected:
+        assert connected.routes == []
+    assert "is no operation" in row(plugins, "a")[1]
 
 
 async def test_a_start_that_is_cancelled_leaves_what_it_entered(
