@@ -20,6 +20,7 @@ class FakeMusic(MediaSource):
         self.folders: dict[UUID, list[UUID]] = {}
         self.raises: dict[UUID, Exception] = {}
         self.hangs: set[UUID] = set()
+        self.waits: dict[UUID, asyncio.Event] = {}
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -51,6 +52,8 @@ class FakeMusic(MediaSource):
         key = UUID(ref.value)
         if key in self.hangs:
             await asyncio.Event().wait()
+        if key in self.waits:
+            await self.waits[key].wait()
         if key in self.raises:
             raise self.raises[key]
         owner, media = self.tracks.get(key, (None, None))

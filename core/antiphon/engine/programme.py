@@ -87,8 +87,11 @@ class Programme:
             self.pause()
 
     def set_upcoming(self, tracks: tuple[Track, ...]) -> None:
-        """Replace what follows, but for a track that is being faded into already."""
-        self._upcoming = deque(tracks)
+        """Replace what follows, but for a track that is being faded into already.
+
+        Who sends this may not know yet that the next track has begun: it is not played again.
+        """
+        self._upcoming = deque(self._after_what_began(tracks))
         if self._next is not None and not self._crossing:
             self._close(self._next)
             self._next = None
@@ -355,6 +358,16 @@ class Programme:
             if self._next.deck.failed:
                 self._fail(self._next)
                 self._next = None
+
+    def _after_what_began(self, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
+        faded_into = self._next if self._crossing else None
+        begun = {
+            playing.track.entry
+            for playing in (self._current, self._incoming, faded_into)
+            if playing is not None
+        }
+        last = max((n for n, track in enumerate(tracks) if track.entry in begun), default=-1)
+        return tracks[last + 1 :]
 
     def _open_upcoming(self, position_s: float = 0.0) -> _Playing | None:
         if not self._upcoming:

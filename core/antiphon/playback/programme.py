@@ -58,6 +58,8 @@ class Programme:
         self._news = News(around.bus, client_id)
         self._window: list[Item] = []
         self._known: dict[str, Item] = {}
+        self._leading: Item | None = None
+        self._is_owed = False
         self._next: int | None = None
         self._start_s = 0.0
         self._is_dry = True
@@ -149,7 +151,9 @@ class Programme:
         self.problem = None
         self._window.clear()
         self._known.clear()
+        self._leading = None
         self._is_dry = True
+        self._is_owed = False
         self._start_s = 0.0
         self._hold(0.0)
 
@@ -196,6 +200,9 @@ class Programme:
         del self._window[: self._window.index(item)]
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
+        self._leading = item
+        if self._is_owed:
+            self._hand_over()
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
             self._moving_since = asyncio.get_running_loop().time()
@@ -210,9 +217,7 @@ class Programme:
             return
         if report.played_s >= 1:
             self._sounds()
-        if item in self._window:
-            self._window.remove(item)
-            self._hold(0.0)
+        self._drop(item)
         self._news.finished(self.zones, item, report.played_s)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
@@ -220,17 +225,19 @@ class Programme:
         item = self._known.pop(report.entry, None)
         if item is None:
             return
-        if item in self._window:
-            self._window.remove(item)
-            self._hold(0.0)
+        self._drop(item)
         self._failures += 1
         self._news.failed(self.zones, item, report.message)
         self._fill()
 
     def ended(self) -> None:
         """The renderer has nothing left to play."""
-        # What is in the window was handed over a moment ago: the renderer goes on with that.
-        if self.playback is Playback.STOPPED or self._window:
+        if self.playback is Playback.STOPPED:
+            return
+        if self._window:
+            # What was handed over a moment ago the renderer goes on with by itself.
+            if self._is_owed:
+                self._load(0.0)
             return
         self._hold(0.0)
         self._is_dry = True
@@ -288,6 +295,7 @@ class Programme:
         self._window = waiting
         self._next = queue.after(waiting[-1].cursor)
         self._misses = self._failures = self._retries = 0
+        self.problem = None
         self._load(0.0)
         self._fill()
 
@@ -309,8 +317,27 @@ class Programme:
                 str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
             )
         )
-        self._is_dry = False
+        self._leading = self._window[0]
+        self._is_dry = self._is_owed = False
         self._hold(position_s)
+
+    def _hand_over(self) -> None:
+        """Tell the renderer what follows; between two tracks wait until the next is reported."""
+        if not self._window or self._leading is not self._window[0]:
+            self._is_owed = True
+            return
+        self._is_owed = False
+        upcoming = tuple(self._track(item) for item in self._window[1:])
+        self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+
+    def _drop(self, item: Item) -> None:
+        """A track is over, or could not be played."""
+        if item is self._leading:
+            self._leading = None
+        if item is self.current:
+            self._hold(0.0)
+        if item in self._window:
+            self._window.remove(item)
 
     @property
     def _room(self) -> int:
@@ -347,8 +374,7 @@ class Programme:
                 self._start_s = 0.0
             else:
                 self._known[item.entry] = item
-                upcoming = tuple(self._track(item) for item in self._window[1:])
-                self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+                self._hand_over()
         if self._is_dry and not self._window:
             self._finish()
 

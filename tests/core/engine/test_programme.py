@@ -66,6 +66,18 @@ def test_the_window_of_the_queue_can_be_extended_while_it_plays(tmp_path: Path) 
     assert tone_db(studio.heard()[round(1.2 * RATE) :], 800.0) == pytest.approx(-20.0, abs=1.0)
 
 
+def test_a_track_that_has_begun_is_not_played_again(tmp_path: Path) -> None:
+    """The window is told by somebody who has not heard yet that the next track began."""
+    files = [write_wav(tmp_path / f"{i}.wav", tone(1.0, 400.0 + 200 * i)) for i in range(3)]
+    studio = Studio("lobby")
+    studio.play(*files[:2])
+    studio.run(1.5)
+    late = tuple(Track(str(n), str(files[n])) for n in (1, 2))
+    studio.send(SetUpcoming("music", late))
+    studio.run(3.0)
+    assert [r.entry for r in studio.told(TrackStarted)] == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("broken", ["missing.mp3", "empty.mp3", "text.mp3"])
 def test_an_unreadable_track_is_passed_over(tmp_path: Path, broken: str) -> None:
     bad = tmp_path / broken

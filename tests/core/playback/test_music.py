@@ -238,6 +238,30 @@ async def test_a_source_that_hangs_costs_its_own_track_alone(
     assert stage.sounding(stage.bar) == "Song 3"
 
 
+@pytest.mark.parametrize("answers", ["after the end", "just before the end is told"])
+async def test_music_goes_on_once_a_slow_source_answers(
+    stage: Stage, zones: ZoneController, answers: str
+) -> None:
+    songs, shop = stage.songs(2), stage.shop
+    answer = stage.media.music.waits[songs[1]] = asyncio.Event()
+    await zones.play(stage.hotel.owner, shop, PlayRequest(music_ids=songs))
+    name = stage.programme(shop)
+    await eventually(lambda: stage.told(events.TrackStarted))
+    ended = stage.renderer.programmes[name].tracks.pop()
+    stage.renderer.emit(protocol.TrackFinished(name, ended.entry, 100.0, "ended"))
+    if answers == "after the end":
+        stage.renderer.emit(protocol.ProgrammeEnded(name))
+    await eventually(lambda: stage.told(events.TrackFinished))
+    answer.set()
+    await asyncio.sleep(0.02)
+    if answers != "after the end":
+        stage.renderer.emit(protocol.ProgrammeEnded(name))
+    await stage.hears(shop, "Song 2")
+    view = await zones.view(stage.hotel.owner, shop)
+    assert view.track is not None
+    assert view.track.title == "Song 2"
+
+
 class TestSharing:
     async def test_zones_share_one_programme(self, stage: Stage, zones: ZoneController) -> None:
         owner, shop, bar = stage.hotel.owner, stage.shop, stage.bar
