@@ -1,6 +1,7 @@
 // Shows the API's own document. Everything is set as text, never as markup.
 
 const $ = (id) => document.getElementById(id);
+let spec = null;
 
 function make(tag, options = {}, ...children) {
   const element = Object.assign(document.createElement(tag), options);
@@ -8,18 +9,18 @@ function make(tag, options = {}, ...children) {
   return element;
 }
 
-function resolve(document_, thing) {
+function resolve(thing) {
   if (!thing?.$ref) return thing;
   const [, , kind, name] = thing.$ref.split("/"); // "#/components/<kind>/<name>"
-  return document_.components[kind][name];
+  return spec.components[kind][name];
 }
 
 function typeOf(schema = {}) {
+  if (resolve(schema).enum) return resolve(schema).enum.map((each) => JSON.stringify(each)).join(" or ");
   if (schema.$ref) return schema.$ref.split("/").pop();
   const parts = schema.anyOf ?? schema.oneOf;
   if (parts) return parts.map(typeOf).join(" or ");
   if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.enum) return schema.enum.map((each) => JSON.stringify(each)).join(" or ");
   if (schema.type === "array") return `list of ${typeOf(schema.items)}`;
   return [schema.type ?? "anything", schema.format && `(${schema.format})`].filter(Boolean).join(" ");
 }
@@ -46,33 +47,33 @@ function table(rows) {
 const json = (value) => make("pre", { textContent: JSON.stringify(value, null, 2) });
 const heading = (text) => make("h3", { textContent: text });
 
-function fields(document_, schema) {
-  const resolved = resolve(document_, schema);
+function fields(schema) {
+  const resolved = resolve(schema);
   if (!resolved?.properties) return [];
   const required = resolved.required ?? [];
   return [table(Object.entries(resolved.properties).map(
     ([name, one]) => [name, one, required.includes(name), one.description]))];
 }
 
-function content(document_, kinds = {}) {
+function content(kinds = {}) {
   return Object.entries(kinds).flatMap(([kind, { schema, example }]) => [
     make("p", {}, make("code", { textContent: kind }), schema?.$ref ? ` ${typeOf(schema)}` : ""),
-    ...fields(document_, schema),
+    ...fields(schema),
     ...(example === undefined ? [] : [json(example)]),
   ]);
 }
 
-function answers(document_, responses) {
+function answers(responses) {
   return Object.entries(responses).flatMap(([status, reference]) => {
-    const answer = resolve(document_, reference);
+    const answer = resolve(reference);
     const problem = answer.content?.["application/problem+json"];
     const codes = problem ? ` Code: ${Object.keys(problem.examples).join(", ")}.` : "";
     const line = make("p", {}, make("code", { textContent: status }), ` ${answer.description}${codes}`);
-    return problem ? [line] : [line, ...content(document_, answer.content)];
+    return problem ? [line] : [line, ...content(answer.content)];
   });
 }
 
-function operation(document_, path, method, told) {
+function operation(path, method, told) {
   const inside = make("div", { className: "inside" });
   if (told.description) inside.append(make("p", { textContent: told.description }));
   inside.append(make("p", { textContent: told.security.length ? "Needs a token." : "Open to anyone." }));
@@ -80,8 +81,8 @@ function operation(document_, path, method, told) {
     inside.append(heading("Parameters"), table(told.parameters.map(
       (one) => [`${one.name} (${one.in})`, one.schema, one.required, one.description])));
   }
-  if (told.requestBody) inside.append(heading("Body"), ...content(document_, told.requestBody.content));
-  inside.append(heading("Answers"), ...answers(document_, told.responses));
+  if (told.requestBody) inside.append(heading("Body"), ...content(told.requestBody.content));
+  inside.append(heading("Answers"), ...answers(told.responses));
   const summary = make("summary", {},
     make("span", { className: "method", textContent: method.toUpperCase() }),
     make("code", { textContent: path }),
@@ -91,13 +92,13 @@ function operation(document_, path, method, told) {
   return details;
 }
 
-function show(document_) {
-  $("version").textContent = document_.info.version;
-  const sections = document_.tags.map(({ name }) => {
+function show() {
+  $("version").textContent = spec.info.version;
+  const sections = spec.tags.map(({ name }) => {
     const section = make("section", {}, make("h2", { textContent: name }));
-    for (const [path, operations] of Object.entries(document_.paths)) {
+    for (const [path, operations] of Object.entries(spec.paths)) {
       for (const [method, told] of Object.entries(operations)) {
-        if (told.tags.includes(name)) section.append(operation(document_, path, method, told));
+        if (told.tags.includes(name)) section.append(operation(path, method, told));
       }
     }
     return section;
@@ -119,7 +120,8 @@ $("find").addEventListener("input", find);
 try {
   const answer = await fetch("openapi.json");
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-  show(await answer.json());
+  spec = await answer.json();
+  show();
   find();
 } catch (error) {
   $("operations").replaceChildren(make("p", { textContent: `The document could not be read: ${error.message}` }));

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from antiphon.api.parts import ApiParts
-from antiphon.errors import Unavailable
+from antiphon.errors import NotFound, Unavailable
 from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Request, Route
@@ -83,7 +83,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
             body=CallRequest,
             response=CallView,
             status=202,
-            errors=(Unavailable,),
+            errors=(NotFound, Unavailable),
             example={"text": "The shop closes in ten minutes.", "all": True, "chime": True},
         ),
         Route(
