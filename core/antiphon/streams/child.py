@@ -236,7 +236,7 @@ def _make_pipe(path: Path) -> None:
         os.mkfifo(path, 0o600)
 
 
-_EXPECTED = ("(Avahi)", "end of file", "End of file", "JsonRequestException")
+_EXPECTED = ("(Avahi)", "end of file", "End of file", "JsonRequestException", "socket shutdown")
 
 
 def _level_of(line: str) -> int:
