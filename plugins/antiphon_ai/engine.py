@@ -10,10 +10,12 @@ from typing import Any
 
 from antiphon.errors import Invalid
 from antiphon.plugins import Jobs, SpeechEngine, Voice
+from antiphon_ai.parts import join, remove
 from antiphon_ai.text import pieces, speakable
 from antiphon_ai.voices import ENGINE, VoiceFile, VoiceLibrary
 
 WORKER = "speech"
+_SPEAK = "antiphon_ai.piper_worker:speak"
 _LOAD = "antiphon_ai.piper_worker:load"
 
 # A slow machine takes 60 s to load a voice, and speaks as fast as a person: 15 characters a second.
@@ -40,17 +42,28 @@ class PiperEngine(SpeechEngine):
         return [file.voice for file in found.values()]
 
     async def speak(self, text: str, voice: Voice, destination: Path) -> None:
-        """See `SpeechEngine.speak`. Waits for texts that came earlier."""
+        """See `SpeechEngine.speak`.
+
+        Each piece of the text is a job of its own, so that a short text which comes while a long
+        one is spoken waits for one piece, not for all of it.
+        """
         cleaned = speakable(text)
-        arguments = {"pieces": pieces(cleaned), "destination": str(destination)}
-        spoken = await self._jobs.run(
-            "antiphon_ai.piper_worker:speak",
-            arguments | self._voice_arguments(await self._file(voice)),
-            worker=WORKER,
-            timeout_s=_LOAD_S + len(cleaned) * _SECONDS_PER_CHARACTER,
-        )
-        if not spoken["duration_s"]:
-            raise Invalid.field("text", f"the voice {voice.id} knows no sound for any of it")
+        arguments = self._voice_arguments(await self._file(voice))
+        parts: list[Path] = []
+        try:
+            for number, piece in enumerate(pieces(cleaned)):
+                part = destination.with_name(f"{destination.name}.{number}")
+                parts.append(part)
+                await self._jobs.run(
+                    _SPEAK,
+                    {"text": piece, "destination": str(part)} | arguments,
+                    worker=WORKER,
+                    timeout_s=_LOAD_S + len(piece) * _SECONDS_PER_CHARACTER,
+                )
+            if not await asyncio.to_thread(join, parts, destination):
+                raise Invalid.field("text", f"the voice {voice.id} knows no sound for any of it")
+        finally:
+            await asyncio.to_thread(remove, parts)
 
     async def warm_up(self) -> None:
         """Start to load the first voice, as a job that is seen, if there is one."""

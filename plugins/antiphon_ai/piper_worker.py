@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,39 +27,21 @@ def load(model: str, config: str, version: str, threads: int) -> None:
 
 
 def speak(
-    pieces: Sequence[str],
-    model: str,
-    config: str,
-    version: str,
-    threads: int,
-    destination: str,
-    progress: Callable[[float], None] | None = None,
+    text: str, model: str, config: str, version: str, threads: int, destination: str
 ) -> dict[str, Any]:
-    """Write the spoken `pieces`, one after the other, as one WAV file; returns its `duration_s`.
+    """Write the spoken `text` as a WAV file; returns how many `frames` it has.
 
-    A duration of 0 says that the voice knows no sound for any of it; there is no file then.
-    `destination` appears complete or not at all. Raises Unavailable.
+    0 says that the voice knows no sound for it; there is no file then. Raises Unavailable.
     """
     voice = _voice(model, config, version, threads)
-    part = Path(f"{destination}.part")
-    frames = 0
-    rate = voice.config.sample_rate
-    try:
-        with wave.open(str(part), "wb") as file:
+    sound = b"".join(_spoken(voice, text))
+    if sound:
+        with wave.open(destination, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
-            file.setframerate(rate)
-            for done, piece in enumerate(pieces, start=1):
-                for samples in _spoken(voice, piece):
-                    file.writeframes(samples)
-                    frames += len(samples) // 2
-                if progress:
-                    progress(done / len(pieces))
-        if frames:
-            part.rename(destination)
-    finally:
-        part.unlink(missing_ok=True)
-    return {"duration_s": frames / rate}
+            file.setframerate(voice.config.sample_rate)
+            file.writeframes(sound)
+    return {"frames": len(sound) // 2}
 
 
 def _spoken(voice: PiperVoice, text: str) -> Iterator[bytes]:

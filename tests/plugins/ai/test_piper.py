@@ -69,6 +69,20 @@ async def test_a_long_text_is_spoken_to_its_end(engine: PiperEngine, tmp_path: P
     assert ten == pytest.approx(10 * one, rel=0.2)
 
 
+async def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(
+    engine: PiperEngine, tmp_path: Path
+) -> None:
+    long, short = tmp_path / "long", tmp_path / "short"
+    for folder in (long, short):
+        folder.mkdir()
+    lesson = "This is the first of many sentences in a very long lesson. " * 8
+    speaking = asyncio.create_task(_speak(engine, lesson, long))
+    await asyncio.sleep(0)
+    await _speak(engine, "Mind the step.", short)
+    assert not speaking.done()
+    await speaking
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "!!! … ***", "x" * 20_000])
 async def test_what_can_not_be_spoken_is_refused_and_leaves_no_file(
     engine: PiperEngine, tmp_path: Path, text: str
