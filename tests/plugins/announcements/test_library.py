@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.plugins.announcements.conftest import Shop
+from tests.plugins.announcements.conftest import TABLES, Shop
 
 from antiphon.errors import Conflict, NotFound
 from antiphon.plugins import CallRequest, MediaRef
+from antiphon.store import open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Band, Role
+from antiphon_announcements.models import Announcement
 
 
 async def _make(shop: Shop, title: str, **more: Any) -> Any:
@@ -169,3 +172,20 @@ async def test_an_admin_names_the_client_where_there_are_several(shop: Shop) -> 
     assert (refused.status, refused.wrong_fields) == (422, ["client_id"])
     made = await admin("POST", "announcements", text | {"client_id": str(other.id)})
     assert made.json["client_id"] == str(other.id)
+
+
+async def test_the_library_works_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
+    async with open_database(postgres_url, tmp_path, {"announcements": TABLES}) as database:
+        assert not database.failed
+        client = await Client.create(name="Shop")
+        await Announcement.create(
+            client=client,
+            title="Lunch",
+            file="a.wav",
+            file_size=3 << 30,
+            duration_s=1.0,
+            content_hash="0" * 64,
+            search_text="100% lunch",
+        )
+        for search, found in (("lunch", 1), ("0% l", 1), ("0_ l", 0)):
+            assert await Announcement.filter(search_text__contains=search).count() == found

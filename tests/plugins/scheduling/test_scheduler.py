@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.plugins.scheduling.conftest import NINE, Station
+from tests.plugins.scheduling.conftest import NINE, TABLES, Station
 
 from antiphon.errors import Conflict, PartAway
 from antiphon.events import ScheduleFired, ScheduleMissed
+from antiphon.store import open_database
+from antiphon.tenancy.models import Client
 from antiphon.types import Band, Role, Via
 from antiphon_scheduling.models import Schedule
 
@@ -168,3 +171,17 @@ async def test_another_timezone_counts_within_minutes(station: Station) -> None:
         await station.client.save()
         await station.clock.go_on_to(datetime(2026, 5, 1, 9, 31, tzinfo=UTC))
     assert len(station.calls()) == 1
+
+
+async def test_an_instant_is_settled_once_on_postgresql_too(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with open_database(postgres_url, tmp_path, {"scheduling": TABLES}) as database:
+        assert not database.failed
+        client = await Client.create(name="Station")
+        row = await Schedule.create(
+            client=client, name="A", kind="interval", config={}, settled_until=NINE
+        )
+        open_rows = Schedule.filter(id=row.id, settled_until__lt=NINE + timedelta(minutes=1))
+        change = {"settled_until": NINE + timedelta(minutes=1)}
+        assert [await open_rows.update(**change), await open_rows.update(**change)] == [1, 0]
