@@ -220,3 +220,13 @@ class JobFailed(AntiphonError):
 
     def __init__(self, job: str, reason: str) -> None:
         super().__init__(f"The job {job} failed: {reason}.")
+
+
+# --- Bugs: somebody must correct the code --------------------------------------------------------
+
+
+class UnexpectedError(AntiphonError):
+    """A bug: the log has it under the id that the answer names."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"The server made a mistake. Its log tells more under the id {identity}.")

@@ -19,7 +19,7 @@ class LoginLimiter:
 
     One account is never locked for everybody: that would let a stranger shut its owner out. An
     attempt counts before its password is checked, so that many at once do not slip through, and
-    a success clears the account's count.
+    a success clears the account's count and is not held against the address.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -43,6 +43,8 @@ class LoginLimiter:
     def succeeded(self, email: str, address: str) -> None:
         """The password was right: the account's count starts anew."""
         self._attempts.pop(_account(email, address), None)
+        if made := self._attempts.get(address):
+            made.pop()
 
     def _recent(self, key: str) -> deque[float]:
         made = self._attempts.get(key, deque())

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from antiphon.api.authentication import takes_token_in_query
 from antiphon.api.examples import example_of
-from antiphon.api.problems import CONTENT_TYPE, Problem, UnexpectedError
+from antiphon.api.problems import CONTENT_TYPE, Problem
 from antiphon.errors import (
     AntiphonError,
     Invalid,
@@ -19,6 +19,7 @@ from antiphon.errors import (
     NotAuthenticated,
     NotFound,
     TooLarge,
+    UnexpectedError,
     UnsupportedMedia,
 )
 from antiphon.plugins.routes import Everyone, Route

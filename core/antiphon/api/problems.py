@@ -19,6 +19,7 @@ from antiphon.errors import (
     TooLarge,
     TooManyRequests,
     Unavailable,
+    UnexpectedError,
 )
 from antiphon.types import Frozen
 
@@ -77,13 +78,6 @@ def respond(error: AntiphonError, instance: str | None = None) -> web.Response:
         content_type=CONTENT_TYPE,
         headers=headers,
     )
-
-
-class UnexpectedError(AntiphonError):
-    """A bug: the log has it under the id that the answer names."""
-
-    def __init__(self, identity: str) -> None:
-        super().__init__(f"The server made a mistake. Its log tells more under the id {identity}.")
 
 
 @web.middleware
