@@ -107,6 +107,8 @@ def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
             f"user {getpass.getuser()}",
             "allow_anonymous false",
             "set_tcp_nodelay true",
+            # The default, 1000, silently drops the rest of what a newcomer finds retained.
+            "max_queued_messages 200000",
             f"password_file {data_dir / 'passwords'}",
             "persistence true",
             f"persistence_location {data_dir}/",
