@@ -9,6 +9,5 @@ need snapserver:snapserver snapclient:snapclient mosquitto:mosquitto
 environment voice
 
 cd "$root"
-"$venv/bin/python" -m antiphon init
 trap - EXIT INT TERM HUP
 exec "$venv/bin/python" -m antiphon run --demo "$@"

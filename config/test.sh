@@ -30,4 +30,4 @@ step "wheel" python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build
     die "the wheel could not be built"
 }
 step "wheel in a clean environment" sh "$root/config/smoke.sh" "$scratch"/dist/*.whl "$scratch"
-step "pytest" python -m pytest -n 2 "$@"
+step "pytest" python -m pytest -n 2 --dist loadfile "$@"
