@@ -13,11 +13,14 @@ CHUNK = b"\x01\x02" * 960
 
 
 class FakeLive:
-    """`listeners` counts those that listen now; `heard` what was opened so far."""
+    """`listeners` counts those that listen now; `heard` what was opened so far.
+
+    `stalled` live sound gives nothing after its header."""
 
     def __init__(self) -> None:
         self.listeners = 0
         self.heard: list[tuple[UUID, str]] = []
+        self.stalled = False
 
     @asynccontextmanager
     async def open(
@@ -35,5 +38,5 @@ class FakeLive:
     async def _chunks(self, kind: str) -> AsyncIterator[bytes]:
         yield b"RIFF" if kind == "wav" else b"OggS"
         while True:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(3600 if self.stalled else 0.005)
             yield CHUNK

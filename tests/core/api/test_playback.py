@@ -144,6 +144,14 @@ async def test_a_zone_is_heard_while_somebody_listens(
     assert (await stage.owner.get(f"zones/{stage.ours.shop.id}/listen", format="mp3")).status == 422
 
 
+async def test_a_stream_without_sound_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("antiphon.api.routes.listen._SILENT_S", 0.05)
+    stage.live.stalled = True
+    answer = await stage.owner.get(f"zones/{stage.ours.shop.id}/listen")
+    assert (answer.status, answer.body) == (200, b"RIFF")
+    assert stage.live.listeners == 0
+
+
 async def test_the_server_stops_while_somebody_listens(stage: Stage) -> None:
     url = f"{stage.server.url}/api/v1/zones/{stage.ours.shop.id}/listen"
     async with (

@@ -15,7 +15,7 @@ from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel
 
 _TYPES: dict[LiveFormat, str] = {"wav": "audio/wav", "ogg": "audio/ogg"}
-_FIRST_CHUNK_S = 10.0
+_SILENT_S = 10.0
 _STALLED_S = 15.0
 
 
@@ -54,17 +54,26 @@ async def _stream(
     request: web.Request, kind: str, chunks: AsyncIterator[bytes]
 ) -> web.StreamResponse:
     try:
-        async with asyncio.timeout(_FIRST_CHUNK_S):
-            header = await anext(chunks, b"")
+        header = await _next(chunks)
     except TimeoutError:
-        raise PartTimedOut("The renderer", "listen", _FIRST_CHUNK_S) from None
+        raise PartTimedOut("The renderer", "listen", _SILENT_S) from None
     headers = {"Content-Type": kind, "Accept-Ranges": "none"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     await _send(response, header)
-    async for chunk in chunks:
-        await _send(response, chunk)
+    try:
+        while chunk := await _next(chunks):
+            await _send(response, chunk)
+    except TimeoutError:
+        # The zone was removed, or nothing renders it any more: the player may try again.
+        pass
     return response
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes:
+    """The next chunk; empty at the end. Raises TimeoutError where the renderer gives none."""
+    async with asyncio.timeout(_SILENT_S):
+        return await anext(chunks, b"")
 
 
 async def _send(response: web.StreamResponse, chunk: bytes) -> None:
