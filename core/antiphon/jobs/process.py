@@ -74,7 +74,7 @@ class WorkerProcess:
                 raise PartTimedOut(f"The worker {self._name}", target, timeout_s) from error
             finally:
                 if not answered:
-                    await self._end(kill=True)
+                    await self._end()
                 elif self._process is not None:
                     loop = asyncio.get_running_loop()
                     self._idle = loop.call_later(self._idle_s, self._close_idle)
@@ -87,13 +87,13 @@ class WorkerProcess:
             self._idle.cancel()
         if self._closing is not None:
             await self._closing
-        await self._end(kill=True)
+        await self._end()
         async with self._turn:  # a call that was starting the process has ended it by then
-            await self._end(kill=True)
+            await self._end()
 
     def _close_idle(self) -> None:
         if not self._turn.locked():
-            self._closing = asyncio.create_task(self._end(kill=False), name=f"end {self._name}")
+            self._closing = asyncio.create_task(self._end(), name=f"end {self._name}")
 
     async def _ask(
         self, target: str, line: bytes, on_progress: Callable[[float], None] | None
@@ -103,7 +103,7 @@ class WorkerProcess:
             if self._closed:
                 break
             if self._reader is None or self._writer is None or self._reader.at_eof():
-                await self._end(kill=True)
+                await self._end()
                 self._reader, self._writer = await self._start()
                 if self._closed:
                     break
@@ -195,10 +195,10 @@ class WorkerProcess:
         last = f"; its last words: {self._said[-1]}" if self._said else ""
         return f"its worker {self._name} was ended {how}{last}"
 
-    async def _end(self, *, kill: bool) -> None:
+    async def _end(self) -> None:
         process, writer, drain = self._process, self._writer, self._drain
         self._process = self._reader = self._writer = self._drain = None
-        if process is not None and kill and process.returncode is None:
+        if process is not None and process.returncode is None:
             # Its session, since a job may have started programs.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
