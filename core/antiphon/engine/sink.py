@@ -47,8 +47,9 @@ class NullSink(Sink):
 class FifoSink(Sink):
     """A named pipe, held open for reading too: it survives readers that come and go.
 
-    When it is full because nobody reads, what is in it is thrown away, so that the next reader
-    gets fresh sound. Blocks of at most 4096 bytes are written whole or not at all.
+    When it is full because nobody reads, the older half of it is thrown away, so that the next
+    reader gets fresh sound and one that was late keeps its cushion. Blocks of at most 4096 bytes
+    are written whole or not at all.
     """
 
     def __init__(self, path: str) -> None:
@@ -62,12 +63,12 @@ class FifoSink(Sink):
             fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def write(self, block: memoryview) -> None:
-        """Write; where the pipe is full, empty it and write."""
+        """Write; where the pipe is full, make room and write."""
         try:
             os.write(self._fd, block)
         except BlockingIOError:
             with suppress(BlockingIOError):
-                self.lost_bytes += len(os.read(self._fd, _PIPE_BYTES))
+                self.lost_bytes += len(os.read(self._fd, 2 * len(block)))
             with suppress(BlockingIOError):
                 os.write(self._fd, block)
 

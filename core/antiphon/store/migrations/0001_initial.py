@@ -2,6 +2,7 @@ from tortoise import migrations
 from tortoise.migrations import operations as ops
 import functools
 from antiphon.playback.models import PlayEventStatus, PlayEventType, PlaybackMode
+from antiphon.store.base import WallTimeField
 from antiphon.tenancy.models import SubscriptionStatus, SubscriptionTier
 from antiphon.types import Playback, Repeat, Role
 from json import dumps, loads
@@ -95,8 +96,8 @@ class Migration(migrations.Migration):
                 ('description', fields.TextField(default='', unique=False)),
                 ('default_volume', fields.IntField(default=70)),
                 ('background_volume_percent', fields.IntField(null=True)),
-                ('quiet_from', fields.TimeField(null=True, auto_now=False, auto_now_add=False)),
-                ('quiet_until', fields.TimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('quiet_from', WallTimeField(null=True, generated=False, unique=False)),
+                ('quiet_until', WallTimeField(null=True, generated=False, unique=False)),
                 ('channel_playlist_id', fields.UUIDField(null=True)),
                 ('image', fields.CharField(null=True, max_length=200)),
                 ('is_active', fields.BooleanField(default=True)),
@@ -123,7 +124,7 @@ class Migration(migrations.Migration):
                 ('volume', fields.IntField(default=100)),
                 ('latency_ms', fields.IntField(default=0)),
             ],
-            options={'table': 'device', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A loudspeaker. Client and zone stay empty until it is adopted. `device_id` is its hardware.'},
+            options={'table': 'device', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A loudspeaker. Client and zone stay empty until it is adopted.'},
             bases=['TimestampedModel'],
         ),
         ops.CreateModel(

@@ -1,0 +1,249 @@
+"""A whole server as users run it: its own process, its real children, loudspeakers that record."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from tests.sounds import RATE, Sound, level_db
+
+T = TypeVar("T")
+PASSWORD = "a long password for tests"
+
+
+def until(check: Callable[[], T | None], what: str, timeout_s: float = 20.0) -> T:
+    """The first true value that `check` gives. Other processes send us no events: look often."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := check():
+            return value
+        time.sleep(0.02)
+    raise TimeoutError(f"{what} did not happen within {timeout_s:g} s")
+
+
+class Answer(Exception):
+    """An answer of the API that is not a success."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {problem}")
+        self.status = status
+        self.problem = problem
+
+
+class House:
+    """The server and a client of its API."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.log = folder / "server.log"
+        self._token = ""
+        self._stack = ExitStack()
+        self._variables = {
+            "ANTIPHON_DATA_DIR": str(self.data_dir),
+            "ANTIPHON_HTTP__PORT": "0",
+            "ANTIPHON_SNAPCAST__STREAM_PORT": "0",
+            "ANTIPHON_SNAPCAST__CONTROL_PORT": "0",
+            "ANTIPHON_SNAPCAST__HTTP_PORT": "0",
+            "ANTIPHON_SNAPCAST__BIND": "127.0.0.1",
+            "ANTIPHON_SNAPCAST__BUFFER_MS": "400",
+            "ANTIPHON_SNAPCAST__UNASSIGNED": "silent",
+            "ANTIPHON_MQTT__PORT": "0",
+            "ANTIPHON_ADMIN__PASSWORD": PASSWORD,
+            **variables,
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        self._stack.callback(self.stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start the server and log in."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTIPHON_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "antiphon", "run"],
+                env=environment | self._variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        where = self.data_dir / "run" / "server.json"
+        until(lambda: where.exists() and self._is_ours(where), f"the start ({self.log})", 60)
+        self.url = json.loads(where.read_text())["url"]
+        login = {"email": "admin@antiphon.local", "password": PASSWORD}
+        self._token = self.post("auth/login", login)["access_token"]
+
+    def _is_ours(self, where: Path) -> bool:
+        assert self.process.poll() is None, self.log.read_text()[-4000:]
+        return bool(json.loads(where.read_text())["pid"] == self.process.pid)
+
+    def stop(self) -> None:
+        """End the server as Ctrl-C would; it must leave no child behind."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+
+    # --- the API ------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, path: str, data: bytes | None = None, content_type: str = ""
+    ) -> Any:
+        """One request; the decoded answer. Raises Answer for anything but success."""
+        request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, method=method)
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        if content_type:
+            request.add_header("Content-Type", content_type)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                body = response.read()
+        except urllib.error.HTTPError as error:
+            raise Answer(error.code, json.loads(error.read() or b"{}")) from None
+        return json.loads(body) if body else None
+
+    def get(self, path: str) -> Any:
+        return self.request("GET", path)
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self.request("POST", path, json.dumps(body or {}).encode(), "application/json")
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self.request("PATCH", path, json.dumps(body).encode(), "application/json")
+
+    def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """POST a file as a form, as a browser does."""
+        boundary = uuid.uuid4().hex
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{file.name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        )
+        body = "".join(parts).encode() + file.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+        return self.request("POST", path, body, f"multipart/form-data; boundary={boundary}")
+
+    def measured(self, path: str) -> dict[str, Any]:
+        """A track or an announcement, once its loudness is known."""
+
+        def look() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.get(path)
+            return found if found["loudness_lufs"] is not None else None
+
+        return until(look, f"measuring {path}", 60)
+
+    def call_is(self, call_id: str, state: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """A call, once it has that state in all its zones."""
+
+        def look() -> dict[str, Any] | None:
+            call: dict[str, Any] = self.get(f"calls/{call_id}")
+            return call if {zone["state"] for zone in call["zones"]} == {state} else None
+
+        return until(look, f"call {call_id} {state}", timeout_s)
+
+    # --- its children ---------------------------------------------------------------------------
+
+    def child(self, word: str) -> int | None:
+        """The process id of a child of this server by a word of its command line."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                except (OSError, IndexError):
+                    continue
+                if parent == self.process.pid and word in command and "execv" not in command:
+                    return int(entry.name)
+        return None
+
+    def kill(self, word: str) -> None:
+        """kill −9 a child, and wait until another one has taken its place."""
+        old = until(lambda: self.child(word), f"a child {word}")
+        os.kill(old, signal.SIGKILL)
+        until(lambda: self.child(word) not in (None, old), f"a new {word}")
+
+    def snapcast_port(self) -> int:
+        """Where loudspeakers connect; the generated configuration says so."""
+        text = next((self.data_dir / "run").rglob("snapserver.conf")).read_text()
+        section = text.split("[stream]")[1]
+        line = next(line for line in section.splitlines() if line.startswith("port"))
+        return int(line.split("=")[1])
+
+    def loudspeaker(self, name: str, zone_id: str) -> Loudspeaker:
+        """A real snapclient that records, put into a zone at full volume."""
+        speaker = Loudspeaker(self.folder / f"{name}.raw", name, self.snapcast_port())
+        self._stack.callback(speaker.stop)
+
+        def look() -> dict[str, Any] | None:
+            devices = self.get("devices")["items"]
+            return next((d for d in devices if d["device_id"] == name and d["is_online"]), None)
+
+        device = until(look, f"loudspeaker {name}")
+        self.patch(f"devices/{device['id']}", {"zone_id": zone_id})
+        self.post(f"devices/{device['id']}/volume", {"volume": 100})
+        return speaker
+
+
+class Loudspeaker:
+    """snapclient with its file player: writes exactly what a listener would hear."""
+
+    def __init__(self, path: Path, name: str, port: int) -> None:
+        self.path = path
+        self._process = subprocess.Popen(
+            ["snapclient", "-h", "127.0.0.1", "-p", str(port), "--hostID", name,
+             "--player", f"file:filename={path}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    @property
+    def frames(self) -> int:
+        """How much it has played so far."""
+        return self.path.stat().st_size // 4 if self.path.exists() else 0
+
+    def heard(self, start: int = 0) -> Sound:
+        """What it played from a frame on."""
+        data = np.fromfile(self.path, np.int16, offset=start * 4)
+        return data[: len(data) // 2 * 2].reshape(-1, 2)
+
+    def listen(self, seconds: float) -> Sound:
+        """The next seconds that it plays."""
+        start, wanted = self.frames, round(seconds * RATE)
+
+        def enough() -> bool:
+            nonlocal start
+            if self.frames < start:  # snapclient connected anew and began a new file
+                start = 0
+            return self.frames - start >= wanted
+
+        until(enough, "sound", seconds + 20)
+        return self.heard(start)[:wanted]
+
+    def until_louder(self, than_db: float) -> None:
+        """Wait until something is heard."""
+        until(lambda: level_db(self.listen(0.3)) > than_db, "music")
