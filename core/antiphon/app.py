@@ -8,7 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from antiphon.api import ApiParts, HealthCheck, PartHealth, PluginView, core_operations, serve
+from antiphon.api import (
+    ApiParts,
+    HealthCheck,
+    PartHealth,
+    PartsTold,
+    PluginView,
+    core_operations,
+    serve,
+)
 from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
 from antiphon.engine.host import RendererHost
@@ -84,6 +92,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         plugins = load_plugins(settings.disabled_plugins)
         plugins.configure(loaded)
     bus, media, speech = EventBus(), MediaRegistry(), SpeechRegistry()
+    told = PartsTold(bus)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         place = stack.enter_context(occupied(settings.data_dir))
@@ -120,6 +129,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             jobs=jobs,
             plugins=lambda: [PluginView(**row.model_dump()) for row in plugins.records],
             checks=_checks(settings, database, renderer, snapcast, plugins),
+            told=told,
         )
         connected.withhold(core_operations(api))
         # After the media sources are there, since zones go on with what they played.
@@ -172,7 +182,7 @@ def _checks(
         return PartHealth(is_up=renderer.is_up)
 
     async def snapserver_health() -> PartHealth:
-        return PartHealth(is_up=snapcast.available, is_essential=False)
+        return PartHealth(is_up=snapcast.available, is_essential=False, message=snapcast.message)
 
     async def plugins_health() -> PartHealth:
         fine = (PluginStatus.READY, PluginStatus.DISABLED)

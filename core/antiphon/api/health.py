@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from antiphon.api.parts import HealthCheck, PartHealth
+from antiphon.events import EventBus, PartChanged
 from antiphon.types import Frozen
 
 _log = logging.getLogger(__name__)
@@ -28,13 +29,38 @@ class Health(Frozen):
         return self.status != "down"
 
 
-async def check_health(checks: Mapping[str, HealthCheck], version: str) -> Health:
-    """Run all checks at once; one that raises or takes too long is a part that is away."""
+class PartsTold:
+    """What parts without a check of their own told last, such as a plugin's broker.
+
+    Make it before the parts start, so that nothing is missed.
+    """
+
+    def __init__(self, bus: EventBus) -> None:
+        self._last: dict[str, PartHealth] = {}
+        bus.subscribe(PartChanged, self._note)
+
+    def _note(self, event: PartChanged) -> None:
+        self._last[event.part] = PartHealth(
+            is_up=event.is_up, is_essential=False, message=event.message
+        )
+
+    def __call__(self) -> dict[str, PartHealth]:
+        """The parts by name."""
+        return dict(self._last)
+
+
+async def check_health(
+    checks: Mapping[str, HealthCheck], told: Mapping[str, PartHealth], version: str
+) -> Health:
+    """Run all checks at once; one that raises or takes too long is a part that is away.
+
+    `told` are parts that have no check: what they said last counts.
+    """
     results = await asyncio.gather(*(_check(name, check) for name, check in checks.items()))
-    parts = dict(zip(checks, results, strict=True))
-    if all(part.is_up for part in results):
+    parts = {**told, **dict(zip(checks, results, strict=True))}
+    if all(part.is_up for part in parts.values()):
         return Health(status="ok", version=version, parts=parts)
-    down = any(part.is_essential and not part.is_up for part in results)
+    down = any(part.is_essential and not part.is_up for part in parts.values())
     return Health(status="down" if down else "degraded", version=version, parts=parts)
 
 

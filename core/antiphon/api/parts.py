@@ -57,7 +57,8 @@ class PluginView(Frozen):
 class ApiParts:
     """What `serve` needs. `routes` are the plugins'; `checks` name the parts that health shows.
 
-    `plugins` is asked whenever somebody wants to see the plugins.
+    `told` gives further parts, those that have no check; see `health.PartsTold`. `plugins` is asked
+    whenever somebody wants to see the plugins.
     """
 
     http: HttpSettings
@@ -72,3 +73,4 @@ class ApiParts:
     plugins: Callable[[], Sequence[PluginView]] = tuple
     routes: Sequence[Route] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
+    told: Callable[[], Mapping[str, PartHealth]] = dict

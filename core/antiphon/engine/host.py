@@ -42,6 +42,7 @@ class RendererHost:
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._stopped_at: float | None = None
+        self._stopping = False
         self._stack = contextlib.AsyncExitStack()
         self._child: ChildProcess | None = None
 
@@ -73,6 +74,7 @@ class RendererHost:
     ) -> None:
         """Stop the process."""
         self._handlers.clear()
+        self._stopping = True
         await self._stack.aclose()
 
     def send(self, command: Command) -> None:
@@ -154,6 +156,8 @@ class RendererHost:
         self._stopped_at = min(self._now(), heard_at + 1.0)
         self._writer = None
         self._ready.clear()
+        if self._stopping:
+            return
         message = "The renderer ended; a new one is being started"
         self._bus.publish(PartChanged(part="renderer", is_up=False, message=message))
 

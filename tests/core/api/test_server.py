@@ -12,9 +12,10 @@ import pytest
 from tests.core.api.conftest import Stage, open_stage
 from tests.fakes.database import memory_database
 
-from antiphon.api import PartHealth, PluginView
+from antiphon.api import PartHealth, PartsTold, PluginView
+from antiphon.api.health import check_health
 from antiphon.errors import Misconfigured
-from antiphon.events import EventBus
+from antiphon.events import EventBus, PartChanged
 from antiphon.jobs.runner import JobRunner
 from antiphon.plugins import Request, Route, SpeechEngine, SpeechRegistry, Voice
 from antiphon.settings.models import HttpSettings
@@ -55,6 +56,18 @@ async def test_health_tells_of_each_part(monkeypatch: pytest.MonkeyPatch) -> Non
             assert answer.json["parts"].keys() == checks.keys()
             assert b"secret" not in answer.body
             assert (await stage.nobody.get("health/live")).json == {"status": "ok"}
+
+
+async def test_health_shows_what_parts_without_a_check_told_last() -> None:
+    bus = EventBus()
+    told = PartsTold(bus)
+    bus.publish(PartChanged(part="broker", is_up=True))
+    bus.publish(PartChanged(part="broker", is_up=False, message="It refuses us."))
+    bus.publish(PartChanged(part="database", is_up=False))
+    found = await check_health({"database": up}, told(), "1")
+    assert found.status == "degraded"
+    assert found.parts["broker"].message == "It refuses us."
+    assert found.parts["database"].is_up  # a check knows better than the last message
 
 
 async def test_a_port_that_is_taken_is_replaced_and_told(caplog: pytest.LogCaptureFixture) -> None:

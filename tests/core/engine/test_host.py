@@ -139,10 +139,14 @@ async def test_a_call_that_was_cut_by_a_crash_is_spoken_again(desk: Desk, tmp_pa
     assert (await desk.told(CallStarted)).call == "call"
 
 
-async def test_the_renderer_ends_with_its_host() -> None:
-    async with RendererHost(EventBus()) as host:
+async def test_the_renderer_ends_with_its_host_and_raises_no_alarm() -> None:
+    bus = EventBus()
+    parts: list[PartChanged] = []
+    async with RendererHost(bus) as host:
         pid = host.pid
         assert pid is not None
+        bus.subscribe(PartChanged, parts.append)
+    assert parts == []
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

@@ -60,7 +60,7 @@ def system_routes(parts: ApiParts) -> list[Route]:
         return Page[PluginView].of(list(parts.plugins()), request.query)
 
     async def health(_: Request[None, None]) -> web.Response:
-        found = await check_health(parts.checks, __version__)
+        found = await check_health(parts.checks, parts.told(), __version__)
         return web.Response(
             status=200 if found.is_ready else 503,
             body=found.model_dump_json().encode(),
