@@ -173,7 +173,9 @@ class Renderer:
 
     def _programme(self, name: str) -> Programme:
         if name not in self._programmes:
-            self._programmes[name] = Programme(name, self._feeder, self._report)
+            self._programmes[name] = Programme(
+                name, self._feeder, self._report, self._levels.true_peak_db
+            )
         return self._programmes[name]
 
     def _load(self, command: LoadProgramme) -> None:

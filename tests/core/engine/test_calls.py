@@ -194,7 +194,7 @@ def test_nothing_leaves_above_the_ceiling(tmp_path: Path) -> None:
     studio.send(StartCall("c", ("lobby",), clip))
     studio.run(3.5)
     spoken = studio.heard()[round(1.1 * RATE) :]
-    assert np.abs(spoken).max() <= np.ceil(32768 * 10 ** (-1.5 / 20))
+    assert np.abs(spoken).max() <= 32768 * 10 ** (-1.5 / 20) + 2  # what dither may add
 
 
 def test_a_sink_that_can_not_be_opened_is_told_and_harms_nobody(studio: Studio) -> None:
