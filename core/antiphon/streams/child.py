@@ -137,11 +137,11 @@ class ChildServer(Home):
         self._write_config()
         if not missing:
             return
+        if control.is_connected and await self._add(missing, control):
+            return
+        await asyncio.sleep(_GATHER_S)
+        self._write_config()
         if control.is_connected:
-            if await self._add(missing, control):
-                return
-            await asyncio.sleep(_GATHER_S)
-            self._write_config()
             self._on_away("It is started again for new zones; loudspeakers reconnect by themselves")
         await self.revive()
 
