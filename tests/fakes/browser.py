@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,18 +98,20 @@ class Page:
 
 
 @asynccontextmanager
-async def open_browser(scratch: Path) -> AsyncIterator[Page]:
+async def open_browser() -> AsyncIterator[Page]:
     """A fresh browser with one empty tab; skips the test where Chromium is not installed."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
-    profile = scratch / "browser"
+    # Chromium makes a socket below its temporary folder: a test's own path is too long for one.
+    folder = tempfile.mkdtemp(prefix="page-")
+    profile = Path(folder) / "browser"
     process = await asyncio.create_subprocess_exec(
         program,
         *_OPTIONS.split(),
         f"--user-data-dir={profile}",
         "about:blank",
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={**os.environ, "TMPDIR": folder},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
@@ -125,6 +128,7 @@ async def open_browser(scratch: Path) -> AsyncIterator[Page]:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _port(file: Path) -> int:

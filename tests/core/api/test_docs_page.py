@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.core.api.conftest import Stage
 from tests.fakes.browser import open_browser
 
 
-async def test_every_operation_can_be_found_and_read(stage: Stage, tmp_path: Path) -> None:
+async def test_every_operation_can_be_found_and_read(stage: Stage) -> None:
     document = (await stage.nobody.get("openapi.json")).json
     operations = sum(len(of_path) for of_path in document["paths"].values())
-    async with open_browser(tmp_path) as page:
+    async with open_browser() as page:
         await page.open(f"{stage.server.url}/api/v1/docs#post_calls")
         await page.until(f"document.querySelectorAll('details').length === {operations}")
         opened = await page.run("document.querySelector('details[open]').innerText")

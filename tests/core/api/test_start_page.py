@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from tests.core.api.conftest import Stage
 from tests.fakes.browser import open_browser
@@ -19,12 +18,12 @@ PASSWORD = "a good password"
 NASTY = "<img src=x onerror=\"document.title='owned'\">"
 
 
-async def test_log_in_see_play_and_speak(stage: Stage, tmp_path: Path) -> None:
+async def test_log_in_see_play_and_speak(stage: Stage) -> None:
     lobby, bar = stage.ours.shop.id, stage.ours.bar.id
     owner = await User.get(email="client.ours@x.example")
     owner.password_hash = await hash_password(PASSWORD)
     await owner.save()
-    async with open_browser(tmp_path) as page:
+    async with open_browser() as page:
         await page.open(stage.server.url)
         await page.until("!document.querySelector('#login').hidden")
         fill = "document.querySelector('#{0}').value = {1!r};"
@@ -91,10 +90,10 @@ async def test_log_in_see_play_and_speak(stage: Stage, tmp_path: Path) -> None:
 
 
 async def test_the_page_connects_again_when_the_server_was_away(
-    stage: Stage, tmp_path: Path
+    stage: Stage,
 ) -> None:
     says = "document.querySelector('#connection')?.textContent ==="
-    async with open_browser(tmp_path) as page:
+    async with open_browser() as page:
         async with serve(stage.parts) as first:
             await page.open(f"{first.url}/static/style.css")  # any page of the origin
             await page.run(f"localStorage.setItem('antiphon.token', {stage.owner.token!r})")
