@@ -117,6 +117,7 @@ class WorkerProcess:
                     if on_progress is not None:
                         on_progress(message["progress"])
                 break
+            self._reader = None  # a reset connection does not show as an end
         if self._closed or self._process is None:
             raise PartAway("The job runner", "The server is being stopped.")
         raise JobFailed(target, await self._why_it_ended(self._process))
