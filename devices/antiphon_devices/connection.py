@@ -28,7 +28,6 @@ from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import OFFLINE, ONLINE
 from antiphon_devices.settings import BrokerAddress
 
-_KEEPALIVE_S = 30
 _ANSWER_TIMEOUT_S = 10.0
 _FAREWELL_TIMEOUT_S = 2.0
 _SETTLED_S = 10.0
@@ -65,12 +64,16 @@ class Session:
     """What every connection begins with.
 
     `mirrored` are filters whose messages come with the retain flag as the sender set it and never
-    from ourselves; `reported` are plain filters: there the flag tells old from new.
+    from ourselves; `reported` are plain filters: there the flag tells old from new. `identifier`
+    is our name at the broker, random where it is empty; a broker that hears nothing for one and a
+    half times `keepalive_s` speaks our last will.
     """
 
     status_topic: str
     mirrored: Sequence[str]
     reported: Sequence[str]
+    identifier: str = ""
+    keepalive_s: int = 30
 
 
 class Connection:
@@ -91,7 +94,7 @@ class Connection:
         self._log = log
         # The same all along: a broker that still holds an older connection ends that one first,
         # so that its will comes before our `online`.
-        self._identifier = f"antiphon-{secrets.token_hex(4)}"
+        self._identifier = session.identifier or f"antiphon-{secrets.token_hex(4)}"
         self._closing = asyncio.Event()
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -164,7 +167,7 @@ class Connection:
             will=aiomqtt.Will(self._session.status_topic, OFFLINE, qos=1, retain=True),
             clean_start=True,
             timeout=_ANSWER_TIMEOUT_S,
-            keepalive=_KEEPALIVE_S,
+            keepalive=self._session.keepalive_s,
             max_queued_incoming_messages=_MAX_QUEUED_INCOMING,
             tls_context=_tls(address) if address.tls else None,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -241,7 +244,7 @@ class Connection:
             await client.publish(
                 message.topic,
                 message.payload,
-                qos=1,
+                qos=message.qos,
                 retain=message.retain,
                 properties=_properties(message),
             )

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message. `expires_s` and `correlation` are MQTT 5 properties, where they are set."""
+    """One message. `expires_s` and `correlation` are MQTT 5 properties, where they are set.
+
+    With `qos` 0 a message may be lost: for figures that the next ones replace.
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
     expires_s: int | None = None
     correlation: bytes | None = None
+    qos: int = 1
 
 
 class Outbox:

@@ -15,11 +15,13 @@ from antiphon.plugins import (
     CallRequest,
     CallView,
     CallZoneView,
+    DeviceReport,
     DeviceUpdate,
     DeviceView,
     MediaRef,
     PlaybackView,
     PlayRequest,
+    StreamServer,
     TrackView,
 )
 from antiphon.types import Band, CallState, Playback, Principal, Repeat
@@ -230,6 +232,8 @@ class FakeDevices:
     def __init__(self, bus: EventBus, *devices: DeviceView) -> None:
         self.bus = bus
         self.by_id = {device.id: device for device in devices}
+        self.reports: list[DeviceReport] = []
+        self.stream_server: StreamServer | None = None
 
     def change(self, device_id: UUID, **changes: Any) -> DeviceView:
         device = self.by_id[device_id] = self.by_id[device_id].model_copy(update=changes)
@@ -262,3 +266,13 @@ class FakeDevices:
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         await self.view(principal, device_id)
         return self.change(device_id, volume=volume)
+
+    async def report(self, report: DeviceReport) -> DeviceView:
+        self.reports.append(report)
+        known = next((d for d in self.by_id.values() if d.device_id == report.device_id), None)
+        if known is None:
+            known = device_view(None, None, report.device_id)
+            known = known.model_copy(update={"name": report.name, "is_online": False})
+            self.by_id[known.id] = known
+        facts = {"device_type": report.device_type, "is_online": report.is_online is True}
+        return self.change(known.id, **facts)

@@ -1,7 +1,14 @@
 """Everything that a plugin may import, on one page. Names that are not listed here may change."""
 
 from antiphon.plugins.context import Jobs, PluginContext
-from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, DeviceView
+from antiphon.plugins.devices import (
+    DeviceDriver,
+    DeviceReport,
+    Devices,
+    DeviceUpdate,
+    DeviceView,
+    StreamServer,
+)
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
 from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
@@ -28,6 +35,7 @@ __all__ = [
     "CallView",
     "CallZoneView",
     "DeviceDriver",
+    "DeviceReport",
     "DeviceUpdate",
     "DeviceView",
     "Devices",
@@ -50,6 +58,7 @@ __all__ = [
     "Route",
     "SpeechEngine",
     "SpeechRegistry",
+    "StreamServer",
     "TrackView",
     "Voice",
     "Zones",
