@@ -286,6 +286,12 @@ class StopAnnouncementCommand(Command):
     call_id: UUID | None = None
 
 
+class OrderCommand(Command):
+    """`…/device/<device>/cmd/<op>`: what a loudspeaker is to do once."""
+
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
 class SetDocument(Command):
     """`…/set` with a JSON object: several properties at once, all of them or none."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from tests.devices.contract import DOCUMENT, Channel, channels, document, resolve
 from tests.fakes.integrator import ROOT
 
-from antiphon_devices import payloads
+from antiphon_devices import payloads, reports
 from antiphon_devices.topics import parse
 
 GUIDE = DOCUMENT.with_name("mqtt.md")
@@ -32,6 +32,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "StopAnnouncement": payloads.StopAnnouncementCommand,
     "Play": payloads.PlayCommand,
     "DeviceState": payloads.AgentState,
+    "DeviceInfo": reports.AgentInfo,
+    "DeviceAck": reports.AgentAck,
+    "DeviceOrder": reports.DeviceOrder,
+    "MirrorOrder": payloads.OrderCommand,
 }
 
 
@@ -49,7 +53,7 @@ def test_examples_obey_their_own_schema(channel: Channel) -> None:
 @pytest.mark.parametrize("channel", channels(), ids=_names)
 def test_every_address_is_a_topic_of_the_code_and_explained_in_the_guide(channel: Channel) -> None:
     address = document()["channels"][channel.name]["address"]
-    filled = address.replace("{op}", "next")
+    filled = address.replace("{op}", "identify" if "device/" in address else "next")
     for parameter in ("clientId", "zoneId", "deviceId", "alertId"):
         filled = filled.replace(f"{{{parameter}}}", "x1")
     topic = parse(ROOT, filled)
@@ -74,6 +78,19 @@ def test_schemas_have_the_keys_of_the_code(name: str) -> None:
         assert schema["additionalProperties"] is False
     else:
         assert set(model.model_fields) <= keys
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("DeviceInfo", reports.UpInfo),
+        ("DeviceState", reports.UpState),
+        ("DeviceTelemetry", reports.UpTelemetry),
+        ("DeviceAck", payloads.Ack),
+    ],
+)
+def test_the_agent_writes_every_key_that_there_is(name: str, model: type[BaseModel]) -> None:
+    assert set(document()["components"]["schemas"][name]["properties"]) == set(model.model_fields)
 
 
 @pytest.mark.parametrize("enumeration", [payloads.AckStatus, payloads.Activity])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from antiphon.errors import AntiphonError, NotFound
+from antiphon.errors import AntiphonError, Conflict, NotFound
 from antiphon.events import CallChanged, DeviceChanged, EventBus, PlaybackChanged, ZoneDeleted
 from antiphon.plugins import (
     AnnouncementView,
     CallRequest,
     CallView,
     CallZoneView,
+    DeviceDriver,
     DeviceReport,
     DeviceUpdate,
     DeviceView,
@@ -233,6 +234,7 @@ class FakeDevices:
         self.bus = bus
         self.by_id = {device.id: device for device in devices}
         self.reports: list[DeviceReport] = []
+        self.drivers: dict[str, DeviceDriver] = {}
         self.stream_server: StreamServer | None = None
 
     def change(self, device_id: UUID, **changes: Any) -> DeviceView:
@@ -276,3 +278,14 @@ class FakeDevices:
             self.by_id[known.id] = known
         facts = {"device_type": report.device_type, "is_online": report.is_online is True}
         return self.change(known.id, **facts)
+
+    def add_driver(self, driver: DeviceDriver) -> None:
+        self.drivers[driver.device_type] = driver
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        device = await self.view(principal, device_id)
+        if (driver := self.drivers.get(device.device_type)) is None:
+            raise Conflict(f"A device of type {device.device_type} can not do {op}.")
+        await driver.order(device.device_id, op, arguments)

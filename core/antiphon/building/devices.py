@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
-from antiphon.errors import Conflict, Invalid, NotFound, Unavailable
+from antiphon.errors import Conflict, Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
@@ -131,6 +131,15 @@ class DeviceService:
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
             return _view(device)
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """See `Devices`."""
+        device = await self._device(principal, device_id)
+        if (driver := self._drivers.get(device.device_type)) is None:
+            raise PartAway(device.name, f"Nothing here talks to the type {device.device_type}.")
+        await driver.order(device.device_id, op, arguments)
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from antiphon.errors import Conflict
 from antiphon.types import Frozen, Principal
 
 
@@ -39,6 +40,20 @@ class DeviceDriver(ABC):
 
     async def set_latency(self, device_id: str, latency_ms: int) -> None:  # noqa: B027  optional
         """Let the device play earlier by what its amplifier delays. Kinds that can not, do not."""
+
+    async def order(
+        self,
+        device_id: str,  # noqa: ARG002  for those that can
+        op: str,
+        arguments: Mapping[str, Any],  # noqa: ARG002
+    ) -> None:
+        """Let the device do something once: `identify`, `test_tone`, `restart`.
+
+        Returns when it is done. Raises Conflict where this kind of device can not do it.
+        """
+        raise Conflict(
+            f"A device of type {self.device_type} can not do {op}: nothing runs there that could."
+        )
 
 
 class DeviceView(Frozen):
@@ -115,6 +130,17 @@ class Devices(Protocol):
 
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """Set the device's own volume in percent; kept for when it is back, if it is away."""
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Let a device do something once; see `DeviceDriver.order`."""
+
+    def add_driver(self, driver: DeviceDriver) -> None:
+        """Called by a service that is a driver itself; others are handed over by the hook.
+
+        Raises ValueError where its type has a driver.
+        """
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """Called by a driver: a device was found, came, went, or told something new of itself.
