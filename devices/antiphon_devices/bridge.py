@@ -74,7 +74,7 @@ class Bridge:
         self._client_pace = Pace(self._mirror.refresh_client, _STATE_INTERVAL_S)
         self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
         self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
-        self.orders = DeviceOrders(root, self.outbox)
+        self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
         self._agents = Agents(building, self._mirror, self._device_pace.mark, log)
         self._turns = Turns()
         self._order_turns = Turns(limit=100, timeout_s=_ORDER_TIMEOUT_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +23,13 @@ _DONE_WITHIN_S = 9.0
 
 
 class DeviceOrders:
-    """Tells loudspeakers to do something once, and waits for their answers."""
+    """Tells loudspeakers to do something once, and waits for their answers.
 
-    def __init__(self, root: str, outbox: Outbox) -> None:
+    `is_online` says whether the agent with a key is there.
+    """
+
+    def __init__(self, root: str, outbox: Outbox, is_online: Callable[[str], bool]) -> None:
+        self._is_online = is_online
         self._root = root
         self._outbox = outbox
         self._open: dict[tuple[str, str], asyncio.Future[AgentAck]] = {}
@@ -34,10 +38,13 @@ class DeviceOrders:
     async def give(self, key: str, op: str, arguments: Mapping[str, Any], takes_s: float) -> None:
         """Return when the loudspeaker has done it, which takes `takes_s` by itself.
 
-        Raises PartAway without a broker, PartTimedOut without an answer, else what it answered.
+        Raises PartAway without a broker or an agent, PartTimedOut without an answer, Conflict or
+        PartAway where it answers that it did not do it.
         """
         if not self.is_connected:  # it must not come later, when nobody expects it any more
             raise PartAway("The MQTT broker", "The log says why.")
+        if not self._is_online(key):
+            raise PartAway(f"The agent of the loudspeaker {key}", "Look at its power and network.")
         order = DeviceOrder(id=secrets.token_hex(8), ttl_s=_TTL_S, args=dict(arguments))
         answer: asyncio.Future[AgentAck] = asyncio.get_running_loop().create_future()
         self._open[key, order.id] = answer

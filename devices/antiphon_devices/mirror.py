@@ -190,6 +190,11 @@ class Mirror:
         agent = self.known.agents.get(device_key(device.device_id))
         return device.is_online and (agent is None or agent.is_online is not False)
 
+    def has_agent(self, key: str) -> bool:
+        """Whether an agent is there that can be told to do something."""
+        agent = self.known.agents.get(key)
+        return agent is not None and agent.is_online is True
+
     def put_desired(self, device: DeviceView) -> int | None:
         """Tell the agent of a loudspeaker, where it has one, what is wanted; the revision."""
         key = device_key(device.device_id)
