@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from antiphon_devices.settings import MqttSettings
 
 ADMIN = Principal.system()
 WITHIN_S = 5.0
+GUIDE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def _whole_contract(heard: Heard) -> None:
@@ -260,6 +262,16 @@ async def test_one_loudspeaker_does_what_it_is_told_once(house: House) -> None:
         heard.faults.clear()  # the rubbish above
 
 
+async def test_an_agent_that_hangs_is_offline_by_its_last_will(house: House) -> None:
+    async with speaker("left", house.folder, house.url, keepalive_s="2") as left:
+        await house.until("left", lambda v: v.is_online, 15)
+        left.signal(signal.SIGSTOP)
+        # Once and a half the keepalive, and mosquitto looks every five seconds.
+        await house.until("left", lambda v: not v.is_online, 3 + 5 + 2)
+        left.signal(signal.SIGCONT)
+        await house.until("left", lambda v: v.is_online)
+
+
 async def test_a_late_will_is_put_right(house: House) -> None:
     async with house.listen() as heard, speaker("left", house.folder, house.url):
         await house.until("left", lambda v: v.is_online, 15)
@@ -267,3 +279,31 @@ async def test_a_late_will_is_put_right(house: House) -> None:
         await heard.send("device/left/up/status", b"offline", retain=True)
         await heard.hears("device/left/up/status", lambda h: h.payload == b"online", since=since)
         await house.until("left", lambda v: v.is_online)
+
+
+async def test_the_loudspeaker_of_ones_own_that_the_manual_shows_works(house: House) -> None:
+    page = (GUIDE / "own-speaker.md").read_text()
+    assert f"```python\n{(GUIDE / 'own_speaker.py').read_text()}```" in page
+    script = await asyncio.create_subprocess_exec(
+        sys.executable, str(GUIDE / "own_speaker.py"), house.url, "garden-1",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert script.stdout is not None
+        view = await house.adopted("garden-1")
+        assert (view.name, view.device_type, view.firmware_version) == (
+            "garden-1",
+            "agent",
+            "own-speaker 1",
+        )
+        await house.devices.set_volume(ADMIN, view.id, 17)
+        async with asyncio.timeout(WITHIN_S):
+            while await script.stdout.readline() != b"volume 17\n":
+                pass
+        await house.devices.order(ADMIN, view.id, "identify", {})
+        script.kill()
+        await house.until("garden-1", lambda v: not v.is_online)
+    finally:
+        if script.returncode is None:
+            script.kill()
+        await script.wait()

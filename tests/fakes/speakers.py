@@ -94,7 +94,7 @@ class Speaker(Loudspeaker):
 
     def snapclient(self) -> int:
         """The process of its snapclient, 0 where there is none."""
-        wanted = f"\0--hostID\0{self.id}\0".encode()
+        wanted = f"\0{self._settings['player']}\0".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes()
