@@ -56,6 +56,7 @@ _RETRY_INTERVAL_S = 5.0
 _SECOND_LOOKS_S = (0.5, 3.0)
 _MAX_CORRECTIONS = 5
 _ORDER_TIMEOUT_S = 45.0
+_MAX_REPORTS = 100_000
 
 
 class Bridge:
@@ -77,6 +78,8 @@ class Bridge:
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
         self._agents = Agents(building, self._mirror, self._device_pace.mark, log)
         self._turns = Turns()
+        # All that every device has retained comes at once, at each connection.
+        self._report_turns = Turns(limit=_MAX_REPORTS)
         self._order_turns = Turns(limit=100, timeout_s=_ORDER_TIMEOUT_S)
         self._corrections: Counter[str] = Counter()
 
@@ -159,6 +162,7 @@ class Bridge:
         """End what is being executed."""
         self._alerts.close()
         await self._turns.close()
+        await self._report_turns.close()
         await self._order_turns.close()
 
     # --- the broker says something ---------------------------------------------------------
@@ -177,7 +181,7 @@ class Bridge:
         self._bus.publish(PartChanged(part=PART, is_up=False, message=reason))
         self.orders.is_connected = False
         for key in self._mirror.known.agents:
-            self._turns.take(key, partial(self._agents.lose_sight, key), self._log_report)
+            self._report_turns.take(key, partial(self._agents.lose_sight, key), self._log_report)
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
@@ -197,7 +201,7 @@ class Bridge:
                 self.orders.answered(topic.device, message.payload)
             case DeviceTopic():
                 work = partial(self._agents.report, topic, message)
-                self._turns.take(topic.device, work, self._log_report)
+                self._report_turns.take(topic.device, work, self._log_report)
             case ZoneTopic() | ClientTopic() | MirrorTopic() if topic.kind.asks:
                 self._asked(topic, message)
             case _ if topic.kind.retained:

@@ -91,8 +91,8 @@ def test_variables_come_before_the_file(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("", "url: Field required"),
-        ('url = "http://x"', "mqtt://user:password@host:port"),
-        ('url = "off"', "mqtt://user:password@host:port"),
+        ('url = "http://x"', "\n  url: write it as mqtt://user:password@host:port (mqtts://"),
+        ('url = "off"', "\n  url: write it as mqtt://user:password@host:port (mqtts://"),
         (f'url = "{URL}"\nvolume = 3', "volume"),
         (f'url = "{URL}"\nmixer = "knob"', "mixer"),
         (f'url = "{URL}"\nroot = "a/#"', "root"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,19 +11,13 @@ from pydantic import ValidationError
 from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, ONLINE, Ack, Written
-from antiphon_devices.reports import (
-    AgentVersion,
-    Order,
-    SnapclientVersion,
-    ToneArguments,
-    UpInfo,
-    UpState,
-    Wish,
-)
-from antiphon_devices.speaker import facts, tone
+from antiphon_devices.reports import UpState, Wish
+from antiphon_devices.speaker import facts
+from antiphon_devices.speaker.deeds import Deeds
+from antiphon_devices.speaker.introduction import describe
 from antiphon_devices.speaker.mixer import AlsaMixer, Level, Mixer, SnapclientMixer
-from antiphon_devices.speaker.orders import Op, Orders
-from antiphon_devices.speaker.player import Player, version_of
+from antiphon_devices.speaker.orders import Orders
+from antiphon_devices.speaker.player import Player
 from antiphon_devices.speaker.settings import SpeakerSettings
 from antiphon_devices.topics import DeviceTopic, InvalidTopic, Kind, parse
 
@@ -34,7 +27,6 @@ _FIRST_WISH_TIMEOUT_S = 3.0
 _TELEMETRY_INTERVAL_S = 60.0
 _MAX_WAITING = 50
 _ACK_EXPIRES_S = 30
-_TONE_SLACK_S = 10.0
 
 
 class Agent:
@@ -49,11 +41,9 @@ class Agent:
         self._mixer = _mixer(settings)
         self._player = Player(settings.snapclient, self._arguments(), self._poke, self._levelled)
         self._gauges = facts.Gauges(_recording(settings.player))
-        ops: dict[str, Op] = {"report": self._report, "restart": self._restart}
-        if tone.can_play(settings.tone_command):
-            ops |= {"identify": self._identify, "test_tone": self._test_tone}
-        self._orders = Orders(ops, self._ack)
-        self._capabilities = sorted(ops)
+        deeds = Deeds(settings, self._mixer, self._player, self._report)
+        self._orders = Orders(deeds.ops, self._ack)
+        self._ops = sorted(deeds.ops)
         self._waiting: asyncio.Queue[tuple[str, Incoming]] = asyncio.Queue(_MAX_WAITING)
         self._wish: Wish | None = None
         self._unheeded: Wish | None = None
@@ -238,23 +228,7 @@ class Agent:
         self._outbox.hold(self._topic(kind), document.encode())
 
     async def _say_info(self) -> None:
-        settings = self._settings
-        snapclient = await asyncio.to_thread(version_of, settings.snapclient)
-        ip = await asyncio.to_thread(facts.address_towards, settings.broker.host)
-        info = UpInfo(
-            device_id=settings.key,
-            hostname=settings.name or facts.hostname(),
-            model=facts.model(),
-            manufacturer=facts.manufacturer(),
-            serial=facts.serial(),
-            mac=facts.mac(),
-            agent=AgentVersion(name="antiphon-speaker", version=_version()),
-            snapclient=SnapclientVersion(version=snapclient, host_id=settings.hardware_id),
-            ip=ip,
-            booted_at=facts.booted_at(),
-            capabilities=self._capabilities,
-        )
-        self._hold(Kind.UP_INFO, info)
+        self._hold(Kind.UP_INFO, await asyncio.to_thread(describe, self._settings, self._ops))
 
     def _say_state(self, level: Level | None) -> None:
         wish = self._wish
@@ -295,41 +269,12 @@ class Agent:
         if isinstance(self._mixer, SnapclientMixer):
             self._mixer.told(level)
 
-    # --- what is done once -------------------------------------------------------------------
-
-    async def _report(self, _: Order) -> str | None:
+    def _report(self) -> None:
+        """Say everything once more."""
         self._told = None
         self._poke()
-        await self._say_info()
-        self._say_telemetry()
-        return None
-
-    async def _restart(self, _: Order) -> str | None:
-        await self._player.restart()
-        if self._player.connection == "missing":
-            return f"{self._settings.snapclient} is not installed on the loudspeaker."
-        return None
-
-    async def _identify(self, _: Order) -> str | None:
-        return await self._play(tone.IDENTIFY)
-
-    async def _test_tone(self, order: Order) -> str | None:
-        wished = ToneArguments.model_validate(order.args)
-        return await self._play([(wished.frequency_hz, wished.duration_s)])
-
-    async def _play(self, notes: tone.Notes) -> str | None:
-        """Over the music where the sound card mixes, else instead of it for a moment."""
-        level = await self._mixer.read()
-        by_card = isinstance(self._mixer, AlsaMixer)
-        volume = 100 if by_card or level is None else level.volume
-        sound = await asyncio.to_thread(tone.wav, notes, volume)
-        timeout_s = sum(seconds for _, seconds in notes) + _TONE_SLACK_S
-        command = self._settings.tone_command
-        if await tone.play(command, sound, timeout_s):
-            return None
-        async with self._player.silenced():
-            played = await tone.play(command, sound, timeout_s)
-        return None if played else f"{command} could not play it."
+        self._due.set()
+        self._outbox.replay()
 
 
 def _mixer(settings: SpeakerSettings) -> Mixer:
@@ -348,10 +293,3 @@ def _recording(player: str) -> Path | None:
         if key == "filename" and value:
             return Path(value)
     return None
-
-
-def _version() -> str:
-    try:
-        return version("antiphon")
-    except PackageNotFoundError:
-        return "unknown"

@@ -47,7 +47,11 @@ class SpeakerSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _a_broker(cls, url: SecretStr) -> SecretStr:
-        if MqttSettings(url=url).external is None:
+        try:
+            address = MqttSettings(url=url).external
+        except ValidationError:
+            address = None
+        if address is None:
             raise ValueError("write it as mqtt://user:password@host:port (mqtts:// for TLS)")
         return url
 
