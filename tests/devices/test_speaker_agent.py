@@ -249,6 +249,25 @@ async def _publish(device: aiomqtt.Client, topic: str) -> None:
     await device.publish(topic, b'{"id": "stranger", "status": "completed"}', qos=0)
 
 
+async def test_what_many_agents_had_said_before_the_server_came_is_all_heard(world: World) -> None:
+    names = [f"d-{number}" for number in range(150)]
+    info = {"agent": {"name": "own", "version": "1"}}
+    said = (("info", info), ("status", b"online"), ("state", {"volume": 1}))
+    async with world.serving(), world.integrator_without_judge() as others:
+        for kind, payload in said:
+            await asyncio.gather(
+                *(others.send(f"device/{n}/up/{kind}", payload, retain=True) for n in names)
+            )
+    world.devices = FakeDevices(world.bus)
+    async with world.serving():
+        await eventually(
+            lambda: (
+                {d.device_id for d in world.devices.by_id.values() if d.is_online} == set(names)
+            ),
+            timeout_s=30,
+        )
+
+
 async def test_who_sent_telemetry_and_falls_silent_is_offline() -> None:
     bus = EventBus()
     view = device_view(uuid4(), None, "pi")
