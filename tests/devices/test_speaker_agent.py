@@ -18,7 +18,7 @@ import aiomqtt
 import pytest
 from tests.devices.conftest import World, listens
 from tests.fakes.integrator import Integrator, integrating
-from tests.fakes.speakers import speaker
+from tests.fakes.speakers import Speaker, speaker
 from tests.fakes.waiting import eventually
 from tests.fakes.zones import FakeDevices, FakeZones, device_view
 
@@ -187,6 +187,34 @@ async def test_a_knob_that_is_turned_while_the_server_is_away_is_not_turned_back
         await _state(server, rev=4, volume=70, source="desired")
         await server.send(f"{place}/down/desired", _wish(5, 90, muted=True), retain=True)
         await eventually(lambda: card.volume == 0)
+
+
+async def test_the_sound_comes_from_where_the_server_said_and_without_it_from_the_settings(
+    tmp_path: Path,
+) -> None:
+    async with (
+        broker(tmp_path) as url,
+        integrating(url, lambda _: None) as server,
+        speaker("card", tmp_path, url, snapserver_port="1") as card,
+    ):
+        await eventually(lambda: _target(card) == ["127.0.0.1", "1"], timeout_s=30)
+        there = {"host": "127.0.0.2", "port": 2}
+        await server.send("device/card/down/desired", _wish(1, 50, snapserver=there), retain=True)
+        await eventually(lambda: _target(card) == ["127.0.0.2", "2"], timeout_s=30)
+        await card.stop()
+        await card.start()  # what the broker kept comes before anything else, and stays
+        await eventually(lambda: _target(card) == ["127.0.0.2", "2"], timeout_s=30)
+        pid = card.snapclient()
+        await asyncio.sleep(4)  # longer than it waits for a first wish
+        assert card.snapclient() == pid
+
+
+def _target(card: Speaker) -> list[str]:
+    """The host and the port that its snapclient was started with."""
+    if not (pid := card.snapclient()):
+        return []
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return [words[words.index("-h") + 1], words[words.index("-p") + 1]]
 
 
 async def test_no_program_and_no_card_are_problems_that_are_told(tmp_path: Path) -> None:

@@ -138,10 +138,8 @@ class Agent:
 
     async def _introduce(self) -> None:
         await self._say_info()
-        try:
-            async with asyncio.timeout(_FIRST_WISH_TIMEOUT_S):
-                await self._wished.wait()
-        except TimeoutError:
+        await asyncio.sleep(_FIRST_WISH_TIMEOUT_S)
+        if self._wish is None:
             self._aim(None)  # the music does not wait for a broker
 
     async def _obey(self) -> None:
