@@ -8,7 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from antiphon.playback.arbiter import Arbiter, Bid, Start, Stop, WhenCut
+from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.bids import Bid, Start, Stop
+from antiphon.plugins import WhenCut
 from antiphon.types import Band, CallState
 
 ZONES = [UUID(int=n) for n in range(1, 5)]
