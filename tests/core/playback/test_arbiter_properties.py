@@ -230,9 +230,10 @@ class Building(RuleBasedStateMachine):
     def all_or_nothing_does_not_wait(self) -> None:
         for call, bid in self.bids.items():
             zones = self.open_zones(call)
-            if bid.routing is Routing.ALL_OR_NOTHING and zones and not self.is_apart(call):
-                if self.states[call, zones[0]] is CallState.QUEUED:
-                    assert any(zone in self.stopping for zone in zones)
+            if bid.routing is not Routing.ALL_OR_NOTHING or not zones or self.is_apart(call):
+                continue
+            if self.states[call, zones[0]] is CallState.QUEUED:
+                assert any(zone in self.stopping for zone in zones)
 
     def open_zones(self, call: UUID) -> list[UUID]:
         zones = dict.fromkeys(self.bids[call].zones)
