@@ -83,13 +83,27 @@ def call_routes(parts: ApiParts) -> list[Route]:
             path="calls",
             handler=create,
             summary="Play an announcement",
-            description="Answers as soon as the call is accepted; its states follow as events.",
+            description=(
+                "Answers as soon as the call is accepted; its states follow as events. "
+                "What the wishes mean where calls meet: docs/use/calls.md."
+            ),
             tag="calls",
             body=CallRequest,
             response=CallView,
             status=202,
             errors=(NotFound, Unavailable),
-            example={"text": "The shop closes in ten minutes.", "all": True, "chime": True},
+            example={
+                "text": "The shop closes in ten minutes.",
+                "all": True,
+                "chime": True,
+                "band": "announcement",
+                "start": "make_next",
+                "routing": "together",
+                "expires_in_s": 120,
+                "repeat": 2,
+                "repeat_gap_s": 30,
+                "dedupe_key": "closing-time",
+            },
         ),
         Route(
             method="GET",
