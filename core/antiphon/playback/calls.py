@@ -195,9 +195,18 @@ class Calls:
     # --- the way there -------------------------------------------------------------------------
 
     def _go_on(self, record: Record, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name=f"call {record.id} goes on")
+        task = asyncio.create_task(self._guard(record, work), name=f"call {record.id} goes on")
         record.work.add(task)
         task.add_done_callback(record.work.discard)
+
+    async def _guard(self, record: Record, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            _log.exception("The call %s can not go on", record.id)
+            self._arbiter.failed(record.id, f"it could not go on: {error!r}")
+            record.admitted.set()
+            self._act()
 
     def _with_key(
         self, principal: Principal, client_id: UUID, request: CallRequest

@@ -82,6 +82,7 @@ class PlayEvent(TimestampedModel):
     device: fields.ForeignKeyNullableRelation[Device] = fields.ForeignKeyField(
         "antiphon.Device", related_name="play_events", null=True, on_delete=fields.SET_NULL
     )
+    device_id: UUID | None
     call_id = fields.UUIDField(db_index=True)
     announcement_id = fields.UUIDField(null=True)
     title = fields.CharField(max_length=300, default="")

@@ -26,7 +26,7 @@ from antiphon.types import Band, CallState
 async def device_rows(zones: ZoneController, call: CallView) -> dict[UUID, PlayEvent]:
     await zones._receipts.settled()
     rows = await PlayEvent.filter(call_id=call.id, device_id__isnull=False)
-    return {row.device_id: row for row in rows}
+    return {row.device_id: row for row in rows if row.device_id is not None}
 
 
 def presence(stage: Stage, device: Device, *, volume: int = 50, is_online: bool = True) -> None:
@@ -269,6 +269,21 @@ async def test_quiet_hours_block_announcements_and_pass_pages(
     assert stage.speaking(shop) is None
     await Zone.filter(id=shop).update(quiet_from=None, quiet_until=None)
     await stage.speaks(shop, "later")
+
+
+async def test_what_goes_wrong_on_the_way_ends_the_call(
+    stage: Stage, zones: ZoneController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.playback.approach.blocked_until", _broken)
+    async with asyncio.timeout(5):
+        call = await zones.call(stage.hotel.owner, say("hello", stage.shop))
+    assert "no clock" in str((await reaches(zones, call, CallState.FAILED)).zones[0].reason)
+    await zones.call(stage.hotel.owner, say("page", stage.shop, band="page"))
+    await stage.speaks(stage.shop, "page")
+
+
+async def _broken(_: object) -> None:
+    raise OSError("no clock")
 
 
 # --- receipts of loudspeakers ------------------------------------------------------------------
