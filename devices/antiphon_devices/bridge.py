@@ -23,12 +23,14 @@ from antiphon.events import (
     ZoneDeleted,
     ZoneEvent,
 )
+from antiphon.plugins import MqttMessage
 from antiphon_devices.agents import Agents
 from antiphon_devices.alerts import Alerts
 from antiphon_devices.answers import Answers
 from antiphon_devices.commands import Commands
 from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.documents import Documents
+from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.outbox import Outbox
 from antiphon_devices.pace import Pace
@@ -64,6 +66,7 @@ class Bridge:
         self._root = root
         self._log = log
         self.outbox = Outbox()
+        self.guests = Guests(root, self.outbox)
         self._documents = Documents(root, self.outbox)
         self._mirror = Mirror(building, self._documents, self._touch_client)
         self._answers = Answers(root, self.outbox, log)
@@ -87,6 +90,7 @@ class Bridge:
                 f"{self._root}/client/#",
                 f"{self._root}/device/+/down/desired",
             ],
+            plugins=self.guests.subscriptions,
         )
 
     # --- the building changed --------------------------------------------------------------
@@ -167,6 +171,11 @@ class Bridge:
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
+        if not message.topic.startswith(f"{self._root}/"):
+            self.guests.subscriptions.dispatch(
+                MqttMessage(topic=message.topic, payload=message.payload, retain=message.retain)
+            )
+            return
         try:
             topic = parse(self._root, message.topic)
         except InvalidTopic as error:

@@ -39,6 +39,7 @@ async def mqtt_service(
                 context.bus.publish(PartChanged(part=PART, is_up=False, message=str(error)))
             else:
                 bridge = Bridge(building, context.bus, settings.root, context.log)
+                stack.callback(context.mqtt.make(bridge.guests))
                 await stack.enter_async_context(bridged(bridge, address, context.log))
         yield
 

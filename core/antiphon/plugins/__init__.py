@@ -5,6 +5,7 @@ from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, Device
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
 from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
 from antiphon.plugins.zones import (
@@ -40,6 +41,9 @@ __all__ = [
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
+    "Mqtt",
+    "MqttMessage",
+    "MqttOffer",
     "Operators",
     "Page",
     "Percent",
