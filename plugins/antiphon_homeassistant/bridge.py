@@ -44,7 +44,7 @@ class Bridge:
         self._told: dict[Place, dict[str, bytes]] = {}
         self._wanted: set[str] = set()
         self._news = asyncio.Event()
-        self._born_at: float | None = None
+        self._was_born = False
         self._last_found_at = 0.0
         self._undo = ExitStack()
 
@@ -101,7 +101,7 @@ class Bridge:
     def _status(self, message: MqttMessage) -> None:
         if message.payload == b"online":
             self._log.info("Home Assistant has started")
-            self._born_at = asyncio.get_running_loop().time()
+            self._was_born = True
             self._news.set()
 
     # --- what follows from it --------------------------------------------------------------------
@@ -160,9 +160,9 @@ class Bridge:
                 self._mqtt.hold(topic, payload)
 
     async def _repeat_after_birth(self) -> None:
-        if self._born_at is None:
+        if not self._was_born:
             return
-        self._born_at = None
+        self._was_born = False
         # Not at once: Home Assistant is busy then, and so are all others that it woke.
         await asyncio.sleep(random.uniform(*self._jitter_s))  # noqa: S311  no secret
         for number, place in enumerate(sorted(self._told)):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.devices.conftest import World
 from tests.devices.contract import channel_of, channels, document
 from tests.fakes.integrator import ROOT
@@ -145,6 +147,14 @@ async def test_buttons_switches_and_numbers_are_obeyed(home: Home, world: World)
     await hears(f"{world.speaker}/state", lambda h: h.json["volume"] == 61)
     world.zones.change(world.zone.zone_id, playback=Playback.STOPPED, track=None)
     await hears(f"{world.here}/track", lambda h: h.json["title"] is None)
+
+
+async def test_the_page_for_users_lists_what_there_is(home: Home) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "use" / "home-assistant.md").read_text()
+    there = {(entity["platform"], entity["name"]) for entity in home.entities.values()}
+    assert set(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE)) == there
+    for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        assert yaml.safe_load(block.replace("!include_dir_named ", ""))
 
 
 async def test_a_new_name_changes_no_id(home: Home, world: World) -> None:
