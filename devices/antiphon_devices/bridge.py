@@ -32,7 +32,8 @@ from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.documents import Documents
 from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
-from antiphon_devices.outbox import Outbox
+from antiphon_devices.news import news
+from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
 from antiphon_devices.payloads import ServerInfo, now
 from antiphon_devices.requests import Request
@@ -56,6 +57,7 @@ _RELOAD_INTERVAL_S = 300.0
 _RETRY_INTERVAL_S = 5.0
 _SECOND_LOOKS_S = (0.5, 3.0)
 _MAX_CORRECTIONS = 5
+_NEWS_EXPIRE_S = 30
 
 
 class Bridge:
@@ -109,6 +111,7 @@ class Bridge:
             return
         if isinstance(event, LevelMeasured):
             return
+        self._tell_news(event)
         if isinstance(event, ZoneCreated):
             self._mirror.restore_zone(event.zone_id)
         self._zone_pace.mark(event.zone_id)
@@ -116,6 +119,16 @@ class Bridge:
             # The zones hear of it when we do, and may need a moment to make it true.
             for later_s in _SECOND_LOOKS_S:
                 asyncio.get_running_loop().call_later(later_s, self._zone_pace.mark, event.zone_id)
+
+    def _tell_news(self, event: ZoneEvent) -> None:
+        """Say what happened, once, to whoever listens now."""
+        zone = self._mirror.known.zones.get(event.zone_id)
+        if zone is None or (told := news(event)) is None:
+            return
+        kind, document = told
+        topic = ZoneTopic(Kind.EVENT, kind, client=str(zone.client_id), zone=str(zone.zone_id))
+        message = Outgoing(topic.render(self._root), document.encode(), expires_s=_NEWS_EXPIRE_S)
+        self.outbox.say(message)
 
     def _device_event(self, event: DeviceEvent) -> None:
         self._device_pace.mark(event.device_id)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from antiphon.types import CallState
 from antiphon_homeassistant.house import House, Place, Rank
 
 Config = dict[str, Any]
@@ -145,6 +146,11 @@ def _zone(base: str, topics: Sequence[Config]) -> Sequence[Entity]:
         "entity_category": "diagnostic",
         **_attributes(base, "{'problems': value_json.problems}"),
     }
+    heard = {
+        "state_topic": f"{base}/event/announcement",
+        "event_types": [state.value for state in CallState],
+        "icon": "mdi:bullhorn",
+    }
     skip = {"command_topic": f"{base}/cmd/next", "payload_press": "{}", "icon": "mdi:skip-next"}
     return (
         _volume(base, available),
@@ -155,6 +161,7 @@ def _zone(base: str, topics: Sequence[Config]) -> Sequence[Entity]:
         Entity("sensor", "players_online", "Players online", players | state),
         Entity("binary_sensor", "announcing", "Announcing", announcing | state),
         Entity("binary_sensor", "problem", "Problem", problem | state),
+        Entity("event", "announcement", "Announcement", heard | available),
         *_announce(base, available, "Announce"),
     )
 

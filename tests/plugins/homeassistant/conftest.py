@@ -118,7 +118,7 @@ async def home_of(world: World) -> AsyncIterator[Home]:
 
 
 # Two clients, a zone with a loudspeaker in one and a zone in the other.
-SYSTEM, ZONE, PLAYER = 6, 10, 2
+SYSTEM, ZONE, PLAYER = 6, 11, 2
 EVERYTHING = 2 * SYSTEM + 2 * ZONE + PLAYER
 
 

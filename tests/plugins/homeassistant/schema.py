@@ -94,6 +94,14 @@ _COMPONENTS: dict[str, tuple[list[str], dict[str, Any]]] = {
         ["command_topic"],
         _COMMAND | {"payload_press": _TEXT, "device_class": {"enum": ["identify", "restart"]}},
     ),
+    "event": (
+        ["state_topic", "event_types"],
+        _STATE
+        | {
+            "device_class": {"enum": ["button", "doorbell", "motion"]},
+            "event_types": {"type": "array", "items": _TEXT, "minItems": 1},
+        },
+    ),
     "notify": (["command_topic"], _COMMAND),
     "number": (
         ["command_topic"],

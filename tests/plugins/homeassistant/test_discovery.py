@@ -39,6 +39,8 @@ async def test_all_topics_are_of_the_contract_and_all_keys_are_there(home: Home)
             relative = topic.removeprefix(f"{ROOT}/")
             if topic == entity.get("command_topic"):
                 assert channel_of(relative).name in receives
+            elif entity["platform"] == "event" and topic == entity["state_topic"]:
+                assert channel_of(relative).retain is False
             else:
                 assert held[relative], "nothing is retained there"
         for state, template in (
@@ -84,6 +86,7 @@ async def test_the_entities_of_a_zone_a_player_and_the_building(home: Home, worl
         "sensor players_online",
         "binary_sensor announcing",
         "binary_sensor problem",
+        "event announcement",
         "notify announce",
         "text announce_text",
     }
