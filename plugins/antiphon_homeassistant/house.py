@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -48,7 +49,8 @@ class House:
 
     root: str
     names: dict[Place, str] = field(default_factory=dict)
-    _zone_of: dict[Place, str | None] = field(default_factory=dict)
+    _zone_of: dict[Place, str] = field(default_factory=dict)
+    _players_of: defaultdict[str, set[Place]] = field(default_factory=lambda: defaultdict(set))
     _models: dict[Place, str | None] = field(default_factory=dict)
 
     def take_info(self, message: MqttMessage) -> set[Place]:
@@ -70,8 +72,15 @@ class House:
         zone = json.loads(message.payload)["zone_id"] if message.payload else None
         if self._zone_of.get(place) == zone:
             return set()
-        self._zone_of[place] = zone
+        self._move(place, zone)
         return {place}
+
+    def _move(self, player: Place, zone: str | None) -> None:
+        if (before := self._zone_of.pop(player, None)) is not None:
+            self._players_of[before].discard(player)
+        if zone is not None:
+            self._zone_of[player] = zone
+            self._players_of[zone].add(player)
 
     def above(self, player: Place) -> Place:
         """What a loudspeaker belongs to: its zone, where it has one that is known."""
@@ -85,13 +94,11 @@ class House:
     def _forget(self, place: Place) -> set[Place]:
         self.names.pop(place, None)
         self._models.pop(place, None)
-        self._zone_of.pop(place, None)
         return {place, *self._around(place)}
 
-    def _around(self, place: Place) -> Iterator[Place]:
+    def _around(self, place: Place) -> Iterable[Place]:
         """The loudspeakers that point to a zone."""
-        if place.rank is Rank.ZONE:
-            yield from (player for player, zone in self._zone_of.items() if zone == place.id)
+        return self._players_of.get(place.id, ()) if place.rank is Rank.ZONE else ()
 
     def _place(self, topic: str) -> Place:
         match topic.removeprefix(f"{self.root}/").split("/"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,10 @@ from antiphon.events import (
     ZoneStarved,
 )
 from antiphon.types import CallState, Playback, Principal
+from antiphon_devices.documents import Documents
+from antiphon_devices.mirror import Building, Mirror
+from antiphon_devices.outbox import Outbox
+from antiphon_devices.payloads import ClientInfo
 
 
 async def test_a_newcomer_finds_the_whole_building_retained(
@@ -161,6 +166,25 @@ async def test_a_loudspeaker_that_goes_away_or_is_turned_down_is_told(
     await integrator.hears(
         f"{world.here}/state", lambda h: h.json["devices"] == {"online": 0, "total": 1}
     )
+
+
+async def test_a_client_that_is_gone_leaves_nothing_behind(world: World) -> None:
+    known = await world.clients()
+    outbox = Outbox()
+
+    async def clients() -> Mapping[UUID, ClientInfo]:
+        return known
+
+    building = Building(world.zones, world.devices, clients)
+    mirror = Mirror(building, Documents("root", outbox), lambda _: None)
+    await mirror.load()
+    gone = f"root/client/{world.foreign.client_id}/"
+    assert f"{gone}info" in outbox.topics
+    known = {world.client: known[world.client]}
+    world.zones.by_id.pop(world.foreign.zone_id)
+    await mirror.load()
+    assert not [topic for topic in outbox.topics if topic.startswith(gone)]
+    assert f"root/client/{world.client}/info" in outbox.topics
 
 
 async def test_words_of_others_where_the_server_writes_are_put_right(
