@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import latency, sound
+from bench import discovery, latency, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main}
+BENCHMARKS = {"sound": sound.main, "latency": latency.main, "discovery": discovery.main}
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ from antiphon.events import (
     ZoneDeleted,
     ZoneEvent,
 )
+from antiphon.plugins import MqttMessage
 from antiphon_devices.agents import Agents
 from antiphon_devices.alerts import Alerts
 from antiphon_devices.answers import Answers
@@ -30,8 +31,10 @@ from antiphon_devices.commands import Commands
 from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.documents import Documents
 from antiphon_devices.driver import DeviceOrders
+from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
-from antiphon_devices.outbox import Outbox
+from antiphon_devices.news import news
+from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
 from antiphon_devices.payloads import ServerInfo, now
 from antiphon_devices.requests import Request
@@ -57,6 +60,7 @@ _SECOND_LOOKS_S = (0.5, 3.0)
 _MAX_CORRECTIONS = 5
 _ORDER_TIMEOUT_S = 45.0
 _MAX_REPORTS = 100_000
+_NEWS_EXPIRE_S = 30
 
 
 class Bridge:
@@ -67,6 +71,7 @@ class Bridge:
         self._root = root
         self._log = log
         self.outbox = Outbox()
+        self.guests = Guests(root, self.outbox)
         self._documents = Documents(root, self.outbox)
         self._mirror = Mirror(building, self._documents, self._touch_client)
         self._answers = Answers(root, self.outbox, log)
@@ -98,6 +103,7 @@ class Bridge:
                 f"{self._root}/device/+/down/desired",
                 f"{self._root}/device/+/down/cmd/+",
             ],
+            plugins=self.guests.subscriptions,
         )
 
     # --- the building changed --------------------------------------------------------------
@@ -116,6 +122,7 @@ class Bridge:
             return
         if isinstance(event, LevelMeasured):
             return
+        self._tell_news(event)
         if isinstance(event, ZoneCreated):
             self._mirror.restore_zone(event.zone_id)
         self._zone_pace.mark(event.zone_id)
@@ -123,6 +130,16 @@ class Bridge:
             # The zones hear of it when we do, and may need a moment to make it true.
             for later_s in _SECOND_LOOKS_S:
                 asyncio.get_running_loop().call_later(later_s, self._zone_pace.mark, event.zone_id)
+
+    def _tell_news(self, event: ZoneEvent) -> None:
+        """Say what happened, once, to whoever listens now."""
+        zone = self._mirror.known.zones.get(event.zone_id)
+        if zone is None or (told := news(event)) is None:
+            return
+        kind, document = told
+        topic = ZoneTopic(Kind.EVENT, kind, client=str(zone.client_id), zone=str(zone.zone_id))
+        message = Outgoing(topic.render(self._root), document.encode(), expires_s=_NEWS_EXPIRE_S)
+        self.outbox.say(message)
 
     def _device_event(self, event: DeviceEvent) -> None:
         self._device_pace.mark(event.device_id)
@@ -185,6 +202,11 @@ class Bridge:
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
+        if not message.topic.startswith(f"{self._root}/"):
+            self.guests.subscriptions.dispatch(
+                MqttMessage(topic=message.topic, payload=message.payload, retain=message.retain)
+            )
+            return
         try:
             topic = parse(self._root, message.topic)
         except InvalidTopic as error:

@@ -14,7 +14,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,6 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from antiphon.processes import Backoff
+from antiphon_devices.guests import Subscriptions
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import OFFLINE, ONLINE
 from antiphon_devices.settings import BrokerAddress
@@ -32,6 +33,7 @@ _ANSWER_TIMEOUT_S = 10.0
 _FAREWELL_TIMEOUT_S = 2.0
 _SETTLED_S = 10.0
 _IN_FLIGHT = 64
+_FILTERS_AT_ONCE = 200
 _MAX_QUEUED_INCOMING = 20_000
 
 
@@ -64,7 +66,8 @@ class Session:
     """What every connection begins with.
 
     `mirrored` are filters whose messages come with the retain flag as the sender set it and never
-    from ourselves; `reported` are plain filters: there the flag tells old from new. `identifier`
+    from ourselves; `reported` are plain filters: there the flag tells old from new. `plugins` are
+    the filters of plugins, of the first kind; they come and go while we are connected. `identifier`
     is our name at the broker, random where it is empty; a broker that hears nothing for one and a
     half times `keepalive_s` speaks our last will.
     """
@@ -74,6 +77,7 @@ class Session:
     reported: Sequence[str]
     identifier: str = ""
     keepalive_s: int = 30
+    plugins: Subscriptions = field(default_factory=Subscriptions)
 
 
 class Connection:
@@ -153,6 +157,8 @@ class Connection:
                 await self._serve(client)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             return was_up, f"the broker at {self._address.shown} is away: {error}"
+        finally:
+            self._session.plugins.lost()
         return was_up, f"the broker at {self._address.shown} closed the connection"
 
     def _client(self) -> aiomqtt.Client:
@@ -184,12 +190,34 @@ class Connection:
             for code in await client.subscribe(filters):
                 if getattr(code, "is_failure", False):
                     raise aiomqtt.MqttError(f"it refuses a subscription: {code}")
+        await self._subscribe_plugins(client, self._session.plugins.begin())
         self._outbox.hold(self._session.status_topic, ONLINE)
+
+    async def _subscribe_plugins(self, client: aiomqtt.Client, wanted: Sequence[str]) -> None:
+        as_written = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+        for start in range(0, len(wanted), _FILTERS_AT_ONCE):
+            some = wanted[start : start + _FILTERS_AT_ONCE]
+            codes = await client.subscribe([(name, as_written) for name in some])
+            for name, code in zip(some, codes, strict=True):
+                if getattr(code, "is_failure", False):
+                    self._log.warning("MQTT: the broker refuses to let us read %s: %s", name, code)
+        self._session.plugins.done()
+
+    async def _follow_plugins(self, client: aiomqtt.Client) -> None:
+        while True:
+            changes = await self._session.plugins.changes()
+            if gone := [name for name, wanted in changes.items() if not wanted]:
+                await client.unsubscribe(gone)
+            await self._subscribe_plugins(client, [name for name, on in changes.items() if on])
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Read and write until the connection breaks (raises MqttError) or we close."""
         closing = asyncio.create_task(self._closing.wait())
-        work = [asyncio.create_task(self._read(client)), asyncio.create_task(self._write(client))]
+        work = [
+            asyncio.create_task(self._read(client)),
+            asyncio.create_task(self._write(client)),
+            asyncio.create_task(self._follow_plugins(client)),
+        ]
         try:
             await asyncio.wait({closing, *work}, return_when=asyncio.FIRST_COMPLETED)
             if closing.done():

@@ -91,7 +91,9 @@ class Mirror:
     async def load(self) -> None:
         """Look at everything; documents of what is gone are emptied."""
         known = self.known
-        known.clients = dict(await self._building.clients())
+        before, known.clients = known.clients, dict(await self._building.clients())
+        for client_id in before.keys() - known.clients.keys():
+            self._remove_client(client_id)
         zones = {zone.zone_id: zone for zone in await self._building.zones.views(SERVER)}
         devices = {device.id: device for device in await self._building.devices.views(SERVER)}
         for zone_id in known.zones.keys() - zones.keys():
@@ -147,6 +149,10 @@ class Mirror:
             known.alerts.get(client_id, 0),
         )
         self._documents.put(ClientTopic(Kind.STATE, client=str(client_id)), state)
+
+    def _remove_client(self, client_id: UUID) -> None:
+        for kind in (Kind.INFO, Kind.STATE):
+            self._documents.drop(ClientTopic(kind, client=str(client_id)))
 
     async def answer_zone(self, zone_id: UUID) -> None:
         """The answer to a `set`: the zone's state, even where nothing changed."""

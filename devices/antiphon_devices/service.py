@@ -46,6 +46,7 @@ async def mqtt_service(
             else:
                 bridge = Bridge(building, context.bus, settings.root, context.log)
                 context.devices.add_driver(AgentDriver(bridge.orders))
+                stack.callback(context.mqtt.make(bridge.guests))
                 await stack.enter_async_context(bridged(bridge, address, context.log))
         yield
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tests.devices.contract import DOCUMENT, Channel, channels, document, resolve
 from tests.fakes.integrator import ROOT
 
+from antiphon.types import CallState
 from antiphon_devices import payloads, reports
 from antiphon_devices.topics import parse
 
@@ -23,6 +24,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "ZoneInfo": payloads.ZoneInfo,
     "ZoneState": payloads.ZoneState,
     "Track": payloads.Track,
+    "AnnouncementEvent": payloads.AnnouncementEvent,
+    "TrackEvent": payloads.TrackEvent,
+    "FaultEvent": payloads.FaultEvent,
     "Ack": payloads.Ack,
     "MirrorInfo": payloads.DeviceInfo,
     "MirrorState": payloads.DeviceState,
@@ -93,12 +97,24 @@ def test_the_agent_writes_every_key_that_there_is(name: str, model: type[BaseMod
     assert set(document()["components"]["schemas"][name]["properties"]) == set(model.model_fields)
 
 
-@pytest.mark.parametrize("enumeration", [payloads.AckStatus, payloads.Activity])
+@pytest.mark.parametrize(
+    "enumeration",
+    [
+        payloads.AckStatus,
+        payloads.Activity,
+        CallState,
+        payloads.TrackEventType,
+        payloads.FaultEventType,
+    ],
+)
 def test_words_are_the_codes_words(enumeration: Any) -> None:
     schemas = document()["components"]["schemas"]
     told = {
         payloads.AckStatus: schemas["Ack"]["properties"]["status"],
         payloads.Activity: schemas["ZoneState"]["properties"]["activity"],
+        CallState: schemas["AnnouncementEvent"]["properties"]["event_type"],
+        payloads.TrackEventType: schemas["TrackEvent"]["properties"]["event_type"],
+        payloads.FaultEventType: schemas["FaultEvent"]["properties"]["event_type"],
     }[enumeration]
     assert told["enum"] == [word.value for word in enumeration]
 
