@@ -16,7 +16,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -24,10 +24,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from antiphon.processes import Backoff
-from antiphon_devices.guests import Subscriptions
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import OFFLINE, ONLINE
 from antiphon_devices.settings import BrokerAddress
+from antiphon_devices.subscriptions import Subscriptions
 
 _ANSWER_TIMEOUT_S = 10.0
 _FAREWELL_TIMEOUT_S = 2.0
@@ -77,7 +77,7 @@ class Session:
     reported: Sequence[str]
     identifier: str = ""
     keepalive_s: int = 30
-    plugins: Subscriptions = field(default_factory=Subscriptions)
+    plugins: Subscriptions[Any] = field(default_factory=Subscriptions)
 
 
 class Connection:
