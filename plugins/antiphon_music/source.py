@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -35,12 +35,15 @@ class MusicSource(MediaSource):
         music = await MusicFile.get_or_none(id=key, client_id=client_id, deleted_at=None)
         if music is None:
             raise NotFound("track", key)
-        path = self._media_dir / music.file
-        if not await asyncio.to_thread(path.is_file):
+        media = self._media(ref, music)
+        if not await asyncio.to_thread(media.path.is_file):
             raise NotFound("audio file of the track", f"{music.title!r} ({key})")
+        return media
+
+    def _media(self, ref: MediaRef, music: MusicFile) -> Media:
         return Media(
             ref=ref,
-            path=path,
+            path=self._media_dir / music.file,
             title=music.title,
             artist=music.artist or None,
             album=music.album or None,
@@ -49,6 +52,16 @@ class MusicSource(MediaSource):
             true_peak_db=music.true_peak_db,
             band=Band.MUSIC,
         )
+
+    async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
+        """See `MediaSource.describe`: a few queries, however many tracks."""
+        by_key = {_key(ref): ref for ref in refs if ref.kind == MUSIC}
+        found: dict[MediaRef, Media] = {}
+        for keys in _batches(list(by_key)):
+            for music in await MusicFile.filter(id__in=keys, client_id=client_id, deleted_at=None):
+                ref = by_key[music.id]
+                found[ref] = self._media(ref, music)
+        return found
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """The tracks: a folder's own in their order, then those of its sub-folders by name."""
@@ -71,6 +84,11 @@ async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[Media
     rows = [row for row in await query.values_list("id", "folder_id") if row[1] in place]
     rows.sort(key=lambda row: place[row[1]])
     return [MediaRef(kind=MUSIC, value=str(row[0])) for row in rows]
+
+
+def _batches(keys: list[UUID], size: int = 1_000) -> Iterator[list[UUID]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 def _key(ref: MediaRef) -> UUID:
