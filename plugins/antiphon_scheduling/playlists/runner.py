@@ -251,7 +251,7 @@ class ChannelRunner:
             self._silent(row, "quiet hours")
             return
         work = self._make_calls(row, slots, zones)
-        task = asyncio.create_task(work, name=f"channel playlist {row.name}")
+        task = asyncio.create_task(work, name=f"schedule of channel {row.name}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
