@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -55,12 +56,14 @@ class MusicSource(MediaSource):
 
     async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
         """See `MediaSource.describe`: a few queries, however many tracks."""
-        by_key = {_key(ref): ref for ref in refs if ref.kind == MUSIC}
+        by_key: dict[UUID, MediaRef] = {}
+        for ref in refs:
+            with suppress(NotFound):
+                by_key[_key(ref)] = ref
         found: dict[MediaRef, Media] = {}
         for keys in _batches(list(by_key)):
             for music in await MusicFile.filter(id__in=keys, client_id=client_id, deleted_at=None):
-                ref = by_key[music.id]
-                found[ref] = self._media(ref, music)
+                found[by_key[music.id]] = self._media(by_key[music.id], music)
         return found
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
