@@ -14,6 +14,7 @@ from tests.fakes.waiting import eventually
 from antiphon.errors import NotFound
 from antiphon.events import TrackStarted
 from antiphon.playback import ZoneController
+from antiphon.playback.programme import WINDOW
 from antiphon.plugins import Media, MediaRef, MediaSource, PlayRequest
 from antiphon.types import Playback, Repeat
 
@@ -75,13 +76,17 @@ def heard(stage: Stage) -> list[str]:
     return [event.title for event in stage.told(TrackStarted) if event.zone_id == stage.shop]
 
 
+async def has_heard(stage: Stage, tracks: int) -> None:
+    await eventually(lambda: len(heard(stage)) >= tracks)
+
+
 async def on(stage: Stage, tracks: int) -> None:
     name = stage.programme(stage.shop)
     for _ in range(tracks):
-        count = len(heard(stage))
+        expected = len(heard(stage)) + 1
         await eventually(lambda: len(stage.renderer.programmes[name].tracks) > 1)
         stage.renderer.end_track(name)
-        await eventually(lambda count=count: len(heard(stage)) > count)
+        await has_heard(stage, expected)
 
 
 async def test_each_round_follows_the_one_before_and_knows_it(
@@ -123,6 +128,8 @@ async def test_redrawing_changes_what_follows_and_not_what_plays(
 ) -> None:
     await play(stage, zones)
     await on(stage, 1)
+    programme = stage.renderer.programmes[stage.programme(stage.shop)]
+    await eventually(lambda: len(programme.tracks) == WINDOW)
     drawn = channel.rounds
     await zones.redraw(stage.hotel.owner, stage.bar)
     await eventually(lambda: channel.rounds > drawn)
