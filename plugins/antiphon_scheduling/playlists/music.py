@@ -16,6 +16,7 @@ from antiphon_scheduling.playlists.ordering import Broken, Round, Rule, Song, ne
 
 CHANNEL = "channel"
 MAX_WEIGHT = 10
+_A_FEW = 20
 
 
 class ChannelSource(MediaSource):
@@ -92,8 +93,12 @@ async def draw(
 
 async def has_music(media: MediaRegistry, row: ChannelPlaylist) -> bool:
     """Whether there is anything to play."""
-    weights = await _weights(media, row)
-    return bool(weights and await media.describe(row.client_id, weights))
+    refs = list(await _weights(media, row))
+    # A few are enough nearly always, and all of them may be many thousands.
+    for some in (refs[:_A_FEW], refs[_A_FEW:]):
+        if some and await media.describe(row.client_id, some):
+            return True
+    return False
 
 
 def sentence(broken: Broken, row: ChannelPlaylist) -> str:

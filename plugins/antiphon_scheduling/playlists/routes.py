@@ -247,6 +247,7 @@ def _channels(channels: ZoneChannels) -> list[Route]:
             summary="See which channel playlist is in force in a zone, and why",
             tag=_TAG,
             response=ZoneChannelView,
+            errors=(Conflict, Unavailable),
         ),
         Route(
             method="POST",
