@@ -181,9 +181,10 @@ class ChannelPlaylists:
         keys = [row.id for row in rows]
         timezones = await timezones_of({row.client_id for row in rows})
         places: dict[UUID, tuple[list[UUID], list[UUID]]] = {key: ([], []) for key in keys}
-        for one in await ChannelAssignment.filter(playlist_id__in=keys).order_by(
-            "created_at", "id"
-        ):
+        assignments = ChannelAssignment.filter(
+            playlist_id__in=keys, zone__deleted_at__isnull=True, floor__deleted_at__isnull=True
+        )
+        for one in await assignments.order_by("created_at", "id"):
             if one.zone_id is not None:
                 places[one.playlist_id][0].append(one.zone_id)
             if one.floor_id is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from tests.plugins.scheduling.playlists.conftest import House
+from tests.plugins.scheduling.playlists.conftest import TEN, House
 
 from antiphon.building.models import Zone
 from antiphon.types import Role
@@ -190,10 +190,14 @@ async def test_what_is_more_specific_wins_then_the_name_and_it_is_said_why(house
 
 
 async def test_a_zone_that_is_gone_is_gone_from_its_playlists(house: House) -> None:
-    made = await house.playlist(zones=[str(house.shop.shop.id), str(house.shop.bar.id)])
-    await Zone.filter(id=house.shop.bar.id).delete()
+    zones = [str(house.shop.shop.id), str(house.shop.bar.id)]
+    floor = str(house.shop.cellar.id)
+    made = await house.playlist(zones=zones, floors=[floor])
+    await Zone.filter(id=house.shop.bar.id).update(deleted_at=TEN)
     read = (await house.owner("GET", f"channel-playlists/{made}")).json
-    assert read["zones"] == [str(house.shop.shop.id)]
+    assert (read["zones"], read["floors"]) == (zones[:1], [floor])
+    again = {"zones": read["zones"], "floors": read["floors"]}
+    assert (await house.owner("PATCH", f"channel-playlists/{made}", again)).status == 200
 
 
 async def test_the_preview_shows_an_order_and_the_rules_it_breaks(house: House) -> None:
