@@ -28,6 +28,8 @@ class Channel(MediaSource):
         self.played: list[list[str]] = []
         self.trouble: Exception | None = None
         self.hangs = False
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -52,6 +54,7 @@ class Channel(MediaSource):
             raise self.trouble
         music = self.stage.media.music
         self.rounds += 1
+        await self.gate.wait()
         self.played.append([music.tracks[UUID(one.value)][1].title for one in played])
         titles = [f"{self.rounds}.{place}" for place in range(3)]
         keys = [music.add(client_id, title) for title in titles]
@@ -143,6 +146,28 @@ async def test_redrawing_changes_what_follows_and_not_what_plays(
     drawn = channel.rounds
     await zones.resume(stage.hotel.owner, stage.bar)
     await eventually(lambda: channel.rounds > drawn)
+
+
+@pytest.mark.parametrize("is_drawn_first", [False])
+async def test_a_track_that_begins_while_others_are_drawn_is_played_and_then_they_follow(
+    stage: Stage, zones: ZoneController, channel: Channel, is_drawn_first: bool
+) -> None:
+    await play(stage, zones)
+    await on(stage, 1)
+    name = stage.programme(stage.shop)
+    await eventually(lambda: len(stage.renderer.programmes[name].tracks) == WINDOW)
+    drawn = channel.rounds
+    channel.gate.clear()
+    await zones.redraw(stage.hotel.owner, stage.shop)
+    await eventually(lambda: channel.rounds > drawn)
+    if is_drawn_first:
+        channel.gate.set()
+    stage.renderer.end_track(name)
+    channel.gate.set()
+    await has_heard(stage, 3)
+    await on(stage, 2)
+    assert heard(stage)[:3] == ["1.0", "1.1", "1.2"]
+    assert heard(stage)[3:] == [f"{drawn + 1}.{place}" for place in range(len(heard(stage)) - 3)]
 
 
 async def test_redrawing_any_other_queue_does_nothing(

@@ -94,6 +94,8 @@ async def test_what_is_taken_out_is_not_heard_again_and_off_is_silent(house: Hou
         await house.owner("DELETE", f"channel-playlists/{made}/items/{items[2]}")
         await house.clock.rest()
         await eventually(lambda: len(house.told(ChannelRoundDrawn)) > rounds)
+        programme = house.fake.programmes[house.fake.attached[str(zone)] or ""]
+        await eventually(lambda: not any("/C." in track.path for track in programme.tracks))
         for _ in range(5):
             await house.next_track(zone)
         assert "C" not in house.started(zone)
