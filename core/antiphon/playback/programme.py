@@ -75,7 +75,6 @@ class Programme:
         self._serial = 0
         self._aim: int | None = None
         self._is_outdated = False
-        self._cut: set[str] = set()
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -208,10 +207,6 @@ class Programme:
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
         item = self._known.get(report.entry)
-        if item is not None and report.entry in self._cut:
-            # It began just when what follows was drawn anew; that now comes after it.
-            self._window = [item, *(one for one in self._window if one.cursor >= item.cursor)]
-            self._is_owed = True
         if item is None or item not in self._window:
             return
         del self._window[: self._window.index(item)]
@@ -336,7 +331,6 @@ class Programme:
             )
         )
         self._leading = self._window[0]
-        self._cut.clear()
         self._is_dry = self._is_owed = False
         self._hold(position_s)
 
@@ -422,7 +416,6 @@ class Programme:
             if self.current is not None:  # another one than before, if the source took its time
                 cursor = max(cursor, self.current.cursor + 1)
             queue.grow(cursor, refs)
-            self._cut = {item.entry for item in self._window if item.cursor >= cursor}
             self._window = [item for item in self._window if item.cursor < cursor]
             self._next = cursor
 
