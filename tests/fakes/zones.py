@@ -165,6 +165,10 @@ class FakeZones:
         self._ask("play_refs", principal, zone_id, refs)
         return self.change(zone_id, playback=Playback.PLAYING)
 
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        self._ask("redraw", principal, zone_id)
+        return self._see(principal, zone_id)
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("pause", principal, zone_id)
         return self.change(zone_id, playback=Playback.PAUSED)

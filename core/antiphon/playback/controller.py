@@ -141,6 +141,12 @@ class ZoneController:
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
 
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.redraw`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.redraw()
+        return self._done(channel)
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
         channel = await self._reach(principal, zone_id)
@@ -252,6 +258,10 @@ class ZoneController:
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
     ) -> Queue:
         tracks = await expand(self._media, channel.client_id, refs)
+        if len(refs) == 1 and self._media.is_endless(refs[0]):
+            # It has an order of its own, and no end that anything could follow.
+            kept = repeat if repeat is Repeat.ONE else Repeat.ALL
+            return Queue(tracks, repeat=kept, source=refs[0])
         return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
 
     async def _start(

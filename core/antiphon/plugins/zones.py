@@ -38,7 +38,10 @@ class AnnouncementView(Frozen):
 
 
 class PlaybackView(Frozen):
-    """All that a zone plays at one moment. `position_s` was true at `position_at`."""
+    """All that a zone plays at one moment. `position_s` was true at `position_at`.
+
+    `source` is where an endless queue, such as a channel playlist's, gets its tracks from.
+    """
 
     zone_id: UUID
     client_id: UUID
@@ -54,6 +57,7 @@ class PlaybackView(Frozen):
     queue_position: int
     shuffle: bool
     repeat: Repeat
+    source: MediaRef | None = None
     shared_with: tuple[UUID, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -66,6 +70,9 @@ class PlayRequest(Frozen):
 
     music_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
     folder_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    playlist_id: UUID | None = Field(
+        default=None, description="A channel playlist, whose music goes on for ever."
+    )
     shuffle: bool = False
     repeat: Repeat = Repeat.ALL
     crossfade_s: float = Field(default=0.0, ge=0, le=12)
@@ -73,8 +80,8 @@ class PlayRequest(Frozen):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.music_ids and self.folder_ids:
-            raise ValueError("give music_ids or folder_ids, not both")
+        if sum(map(bool, (self.music_ids, self.folder_ids, self.playlist_id))) > 1:
+            raise ValueError("give one of music_ids, folder_ids and playlist_id")
         return self
 
 
@@ -234,6 +241,12 @@ class Zones(Protocol):
         shuffle: bool = False,
     ) -> PlaybackView:
         """Start a queue of any media, such as a plugin's own."""
+
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """Ask the zone's endless source anew for what follows the current track.
+
+        For a source whose content has changed. Any other queue stays as it is.
+        """
 
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Hold the music at its position."""
