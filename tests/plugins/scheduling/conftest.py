@@ -17,12 +17,22 @@ from tests.fakes.plugin_context import plugin_context
 from tests.fakes.zones import FakeZones, zone_view
 
 from antiphon.errors import Conflict, NotFound
-from antiphon.events import Event, EventBus, ScheduleFired, ScheduleMissed
+from antiphon.events import (
+    Event,
+    EventBus,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
+)
 from antiphon.jobs import JobRunner
 from antiphon.plugins import CallRequest, Media, MediaRef, MediaSource, PluginContext
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
+from antiphon_scheduling.calendar_routes import calendar_routes
+from antiphon_scheduling.calendar_service import Calendars
+from antiphon_scheduling.outlook import Outlooks
+from antiphon_scheduling.outlook_routes import outlook_routes
 from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
@@ -69,7 +79,7 @@ class Station:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Scheduler]:
         """The scheduler, from its start until it is stopped (or dies)."""
-        async with Scheduler(self.context, self.clock, GRACE) as scheduler:
+        async with Scheduler(self.context, self.clock, GRACE, timedelta(days=30)) as scheduler:
             await self.clock.rest()
             yield scheduler
 
@@ -119,7 +129,13 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
         announcements = _Announcements()
         context.media.add(announcements)
         clock = HandClock(NINE)
-        async with plugin_api(context, jobs, schedule_routes(Schedules(context, clock))) as api:
+        schedules = Schedules(context, clock)
+        outlook = outlook_routes(schedules, Outlooks(clock, GRACE, zones))
+        routes = [
+            *schedule_routes(schedules, outlook),
+            *calendar_routes(Calendars(bus, clock)),
+        ]
+        async with plugin_api(context, jobs, routes) as api:
             station = Station(
                 client=client,
                 owner=await api.caller(Role.CLIENT, client.id),
@@ -132,4 +148,5 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
             )
             bus.subscribe(ScheduleFired, station.outcomes.append)
             bus.subscribe(ScheduleMissed, station.outcomes.append)
+            bus.subscribe(ScheduleSuppressed, station.outcomes.append)
             yield station
