@@ -7,15 +7,13 @@ from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from antiphon.errors import Conflict, Invalid, NotFound
-from antiphon.events import EventBus
-from antiphon.plugins import Page
+from antiphon.errors import Conflict, Invalid, NotFound, PartTimedOut
+from antiphon.plugins import Page, PluginContext
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.types import Principal
 from antiphon_scheduling.calendars import check_country
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged
-from antiphon_scheduling.ics import days_of
 from antiphon_scheduling.models import Schedule, ScheduleCalendar
 from antiphon_scheduling.plans import calendar_of, timezones_of
 from antiphon_scheduling.views import (
@@ -29,13 +27,14 @@ from antiphon_scheduling.walltime import day_of
 
 _AHEAD_DAYS = 2 * 366
 _SHOWN = 20
+_READ_S = 10.0
 
 
 class Calendars:
     """All calendars. Those that the principal does not reach raise NotFound."""
 
-    def __init__(self, bus: EventBus, clock: Clock) -> None:
-        self._bus = bus
+    def __init__(self, context: PluginContext, clock: Clock) -> None:
+        self._context = context
         self._clock = clock
 
     async def find(self, principal: Principal, query: CalendarQuery) -> Page[CalendarView]:
@@ -72,7 +71,7 @@ class Calendars:
                 raise Invalid.field("ics", "this calendar is one of public holidays")
             row.days = await self._days(row.client_id, change.ics)
         await row.save()
-        self._bus.publish(CalendarChanged(client_id=row.client_id))
+        self._context.bus.publish(CalendarChanged(client_id=row.client_id))
         return await self._view(row)
 
     async def delete(self, principal: Principal, calendar_id: UUID) -> None:
@@ -97,9 +96,18 @@ class Calendars:
         return row
 
     async def _days(self, client_id: UUID, ics: str) -> list[list[str]]:
-        zone = ZoneInfo((await timezones_of([client_id]))[client_id])
-        days = await asyncio.to_thread(days_of, ics, zone)
-        return [[day.isoformat(), name] for day, name in days.items()]
+        arguments = {"ics": ics, "timezone": (await timezones_of([client_id]))[client_id]}
+        try:
+            read = await self._context.jobs.run(
+                "antiphon_scheduling.ics:read", arguments, worker="calendars", timeout_s=_READ_S
+            )
+        except PartTimedOut:
+            wrong = f"it takes more than {_READ_S:g} s to read: is there a rule that names no day?"
+            raise Invalid.field("ics", wrong) from None
+        if "wrong" in read:
+            raise Invalid.field("ics", read["wrong"])
+        days: list[list[str]] = read["days"]
+        return days
 
     async def _view(self, row: ScheduleCalendar) -> CalendarView:
         timezone = (await timezones_of([row.client_id]))[row.client_id]

@@ -24,12 +24,12 @@ _PARTS = {"INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO",
 def days_of(text: str, zone: ZoneInfo) -> dict[date, str]:
     """All days that events of the file touch, with the first such event's title.
 
-    Runs for up to a second: call it in a thread. Raises Invalid on `ics`: for what is no calendar,
-    for a rule without an end, and for more than can be meant.
+    Raises Invalid on `ics`: for what is no calendar, for a rule without an end, and for more than
+    can be meant. A rule that names no day can take minutes, so let a worker do it: see `read`.
     """
     try:
         events = list(Calendar.from_ical(text).walk("VEVENT"))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever the library stumbles over is in the file
         raise _wrong(f"this is no calendar: {error}") from None
     if not events:
         raise _wrong("there is no event in it")
@@ -46,6 +46,15 @@ def days_of(text: str, zone: ZoneInfo) -> dict[date, str]:
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise _wrong(f"the event {title!r} can not be read: {error}") from None
     return dict(sorted(found.items()))
+
+
+def read(ics: str, timezone: str) -> dict[str, Any]:
+    """What a worker is asked for: `days`, pairs of a date and a name, or what is `wrong`."""
+    try:
+        days = days_of(ics, ZoneInfo(timezone))
+    except Invalid as error:
+        return {"wrong": error.errors[0].message}
+    return {"days": [[day.isoformat(), name] for day, name in days.items()]}
 
 
 def _touched(event: Any, title: str, zone: ZoneInfo) -> Iterator[date]:

@@ -116,7 +116,8 @@ class Plan:
         found = self.recurrence.following(after, self.zone, self.anchor)
         if self.days.every:
             return found
-        while found is not None:
+        horizon = after + timedelta(days=_LIMIT_DAYS)
+        while found is not None and found < horizon:
             day = day_of(found, self.zone)
             if self.days.refusal(day) is None:
                 return found

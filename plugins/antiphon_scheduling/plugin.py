@@ -49,7 +49,7 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
     outlooks = Outlooks(clock, _grace(context), context.zones)
     return [
         *schedule_routes(schedules, outlook_routes(schedules, outlooks)),
-        *calendar_routes(Calendars(context.bus, clock)),
+        *calendar_routes(Calendars(context, clock)),
     ]
 
 

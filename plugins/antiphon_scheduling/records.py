@@ -66,12 +66,10 @@ async def finish(
     await record.save(update_fields=["outcome", "call_id", "reason", "updated_at"])
 
 
-async def give_up(begun_before: datetime) -> list[ScheduleRecord]:
+async def give_up(due_before: datetime) -> list[ScheduleRecord]:
     """Firings that were begun and never finished, because the server died; now they are missed."""
     found = []
-    for record in await ScheduleRecord.filter(
-        outcome=Outcome.FIRING, instant__lt=begun_before, created_at__lt=begun_before
-    ):
+    for record in await ScheduleRecord.filter(outcome=Outcome.FIRING, instant__lt=due_before):
         rows = ScheduleRecord.filter(id=record.id, outcome=Outcome.FIRING)
         if await rows.update(outcome=Outcome.MISSED, reason=_DIED):
             record.outcome, record.reason = Outcome.MISSED, _DIED

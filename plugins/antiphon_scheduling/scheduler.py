@@ -249,7 +249,7 @@ class Scheduler:
             self._tell_missed(record, reason)
 
     async def _give_up(self, now: datetime) -> None:
-        for record in await records.give_up(now - _GIVE_UP_AFTER):
+        for record in await records.give_up(now - self._grace - _GIVE_UP_AFTER):
             self._tell_missed(record, record.reason or "")
 
     def _tell_blocked(self, firing: Firing) -> None:

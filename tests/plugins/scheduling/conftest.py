@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,12 +47,18 @@ class _Announcements(MediaSource):
     """Knows some ids; those in `off` may not be played."""
 
     def __init__(self) -> None:
-        self.known = [uuid4(), uuid4()]
+        self.known = [uuid4() for _ in range(5)]
         self.off: set[UUID] = set()
+        self.folder = uuid4()
 
     @property
     def kinds(self) -> frozenset[str]:
-        return frozenset({"announcement"})
+        return frozenset({"announcement", "folder"})
+
+    async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
+        if UUID(ref.value) != self.folder:
+            raise NotFound("folder", ref.value)
+        return [MediaRef(kind="music", value=str(uuid4()))]
 
     async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
         if UUID(ref.value) not in self.known:
@@ -98,6 +104,27 @@ class Station:
         known = [str(self.announcements.known[0])]
         return {"kind": "cron", "expression": expression, "announcements": known}
 
+    def music(self, expression: str, *, stop: bool = False) -> dict[str, Any]:
+        """Music of the one folder that there is, or its end."""
+        play = {"do": "play", "folder_ids": [str(self.announcements.folder)]}
+        music = {"do": "stop"} if stop else play
+        return {"kind": "cron", "expression": expression, "music": music}
+
+    async def preview(self, begin: datetime, end: datetime, zone: int = 0) -> list[Any]:
+        """What plays in a zone, as the API tells it."""
+        shown = await self.owner(
+            "GET",
+            "schedules/preview",
+            params={
+                "zone": str(self.zone_ids[zone]),
+                "from": begin.isoformat(),
+                "to": end.isoformat(),
+            },
+        )
+        assert shown.status == 200, shown.json
+        items: list[Any] = shown.json["items"]
+        return items
+
     async def make(self, **changes: Any) -> Any:
         made: Answer = await self.owner("POST", "schedules", self.body(**changes))
         assert made.status == 201, made.json
@@ -133,7 +160,7 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
         outlook = outlook_routes(schedules, Outlooks(clock, GRACE, zones))
         routes = [
             *schedule_routes(schedules, outlook),
-            *calendar_routes(Calendars(bus, clock)),
+            *calendar_routes(Calendars(context, clock)),
         ]
         async with plugin_api(context, jobs, routes) as api:
             station = Station(
