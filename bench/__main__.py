@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import latency, sound
+from bench import latency, schedules, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main}
+BENCHMARKS = {"sound": sound.main, "latency": latency.main, "schedules": schedules.main}
 
 
 def main() -> int:

@@ -134,10 +134,11 @@ class Scheduler:
         await self._take_news()
         outcomes = self._planner.due(now)
         while batch := list(islice(outcomes, _TOGETHER)):
-            await self._fire([item for item in batch if isinstance(item, Firing)], now)
+            # What a schedule missed lies before what it fires, so it is settled before.
             for item in batch:
                 if isinstance(item, Miss):
                     await self._miss(item)
+            await self._fire([item for item in batch if isinstance(item, Firing)], now)
 
     async def _take_news(self) -> None:
         if self._zones_changed:
