@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,7 @@ async def _fill(data_dir: Path) -> None:
         client = await Client.create(name="Shop", timezone="Europe/Berlin")
         floor = await Floor.create(client=client, name="Ground")
         await Zone.create(client=client, floor=floor, name="Lobby")
-        base = {"client": client, "settled_until": datetime.now(UTC)}
+        base: dict[str, Any] = {"client": client, "settled_until": datetime.now(UTC)}
         noon = {"kind": "cron", "expression": "0 12 * * *", "announcements": [str(UUID(int=7))]}
         await Schedule.create(name="Noon", kind="cron", config=noon, **base)
         night = {"quiet": [{"begin": "21:00", "end": "08:00"}]}
