@@ -178,6 +178,7 @@ def _few(number: int) -> float:
 
 
 def _child(folder: str) -> dict[str, Any]:
+    logging.disable(logging.WARNING)  # what was due while the database was filled is missed
     return asyncio.run(_run(Path(folder)))
 
 

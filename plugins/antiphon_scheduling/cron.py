@@ -16,6 +16,7 @@ _DAY = timedelta(days=1)
 _YEARS_AHEAD = 50  # as far as croniter looks
 
 
+@lru_cache(maxsize=10_000)
 def checked(expression: str) -> str:
     """One spelling of a cron expression. Raises ValueError where it never fires."""
     expression = " ".join(expression.split())
