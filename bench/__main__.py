@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, sound
+from bench import discovery, latency, schedules, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main, "discovery": discovery.main}
+BENCHMARKS = {
+    "sound": sound.main,
+    "latency": latency.main,
+    "discovery": discovery.main,
+    "schedules": schedules.main,
+}
 
 
 def main() -> int:
