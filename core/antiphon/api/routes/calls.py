@@ -15,7 +15,7 @@ from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import CallRequest, CallView
 from antiphon.tenancy.scope import scoped
-from antiphon.types import Frozen
+from antiphon.types import Effect, Frozen
 
 
 class CallQuery(ListQuery):
@@ -80,6 +80,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
             summary="Play an announcement",
             description="Answers as soon as the call is accepted; its states follow as events.",
             tag="calls",
+            effect=Effect.CONTROL,
             body=CallRequest,
             response=CallView,
             status=202,
@@ -96,7 +97,13 @@ def call_routes(parts: ApiParts) -> list[Route]:
             response=Page[CallView],
         ),
         Route(method="GET", handler=show, summary="See a call", **one),
-        Route(method="DELETE", handler=revoke, summary="Take a call back", **one),
+        Route(
+            method="DELETE",
+            handler=revoke,
+            summary="Take a call back",
+            effect=Effect.CONTROL,
+            **one,
+        ),
         Route(
             method="GET",
             path="play-events",
