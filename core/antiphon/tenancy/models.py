@@ -78,7 +78,7 @@ class User(SoftDeleteModel):
     timezone = fields.CharField(max_length=64, null=True)
     settings: dict[str, Any] = fields.JSONField(default=dict)
     password_hash = fields.CharField(max_length=200)
-    token_version = fields.IntField(default=0)
+    token_version = fields.IntField(default=0, db_default=0)
     is_active = fields.BooleanField(default=True)
     last_seen = fields.DatetimeField(null=True)
 

@@ -21,10 +21,8 @@ def why_inactive(client: Client, now: datetime | None = None) -> str | None:
             return "was cancelled"
         case SubscriptionStatus.TRIAL if trial_ends and trial_ends <= now:
             return f"was on trial until {trial_ends:%Y-%m-%d}"
-        case SubscriptionStatus.ACTIVE if (
-            client.subscription_end and client.subscription_end <= now
-        ):
-            return f"ended on {client.subscription_end:%Y-%m-%d}"
+        case SubscriptionStatus.ACTIVE if ends and ends <= now:
+            return f"ended on {ends:%Y-%m-%d}"
     return None
 
 
