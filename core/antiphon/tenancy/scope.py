@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeVar
 from uuid import UUID
 
+from tortoise import Tortoise
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -116,3 +117,16 @@ async def writable_client(principal: Principal, requested: UUID | None = None) -
         reason = "there are several clients, so name one" if ids else "there is no client yet"
         raise Invalid.field("client_id", reason)
     return UUID(str(ids[0]))
+
+
+async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
+    """Whether the client has a row of `model`, such as `music.Folder`, that was not deleted.
+
+    For ids that lead into the tables of another plugin; where that one is away, there is no row.
+    """
+    app, _, name = model.partition(".")
+    found = (Tortoise.apps or {}).get(app, {}).get(name)
+    if found is None:
+        return False
+    owner = Principal.system(client_id)
+    return await scoped(found, owner).filter(id=identity).exists()
