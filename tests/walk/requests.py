@@ -114,7 +114,8 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
         for path, every in document["paths"].items()
         for method, told in every.items()
     ]
-    return sorted(found, key=lambda one: ("GET", "PATCH", "PUT", "POST", "DELETE").index(one.method))
+    order = ("GET", "PATCH", "PUT", "POST", "DELETE")
+    return sorted(found, key=lambda one: order.index(one.method))
 
 
 def _holds_id(schema: Mapping[str, Any]) -> bool:

@@ -44,6 +44,7 @@ class House:
     owner: User
     cellar_user: User
     rows: dict[str, Model] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
 
 
 def all_models() -> dict[str, type[Model]]:
