@@ -75,7 +75,7 @@ class Operation:
         needed = {name: example[name] for name in schema.get("required", ()) if name in example}
         for name, one in schema.get("properties", {}).items():
             if (value := self._with_id(one, key)) is not None:
-                for beside in (example, needed, {}):
+                for beside in (example, needed) if needed != example else (example, {}):
                     yield {**copy.deepcopy(beside), name: value}
 
     def forms_with(self, key: str) -> Iterator[dict[str, str]]:

@@ -218,8 +218,8 @@ async def test_a_database_of_the_first_version_keeps_its_rows(
             async with in_transaction() as connection:
                 await connection.execute_query(
                     'INSERT INTO "user" (id, created_at, updated_at, email, name, role, phone, '
-                    f"settings, password_hash, is_active) VALUES ('{user}', {stamps}, 'a@b.example',"
-                    " 'Anna', 'staff', '', '{}', 'hash', true)"
+                    f"settings, password_hash, is_active) VALUES ('{user}', {stamps}, "
+                    "'a@b.example', 'Anna', 'staff', '', '{}', 'hash', true)"
                 )
     del sys.modules["first_version"], sys.modules["first_version.0001_initial"]
     async with open_database(url, tmp_path):
