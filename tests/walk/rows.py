@@ -85,7 +85,7 @@ async def make_house(marker: str) -> House:
 async def _row(house: House, model: type[Model]) -> Model:
     name = model._meta.full_name
     if name not in house.rows:
-        values = {}
+        values: dict[str, Any] = {}
         for key, one in model._meta.fields_map.items():
             if isinstance(one, ForeignKeyFieldInstance):
                 if one.related_model is not model:

@@ -144,9 +144,6 @@ class Walk:
 @dataclass
 class Town:
     walk: Walk
-    ours: House
-    theirs: House
-    closed: House
     actors: dict[str, Actor]
 
 
@@ -155,14 +152,14 @@ async def town(tmp_path: Path, loaded_for: LoadedFor) -> AsyncIterator[Town]:
     loaded, plugins = loaded_for(tmp_path), load_plugins()
     plugins.configure(loaded)
     async with open_database("", tmp_path, plugins.tables()):
-        houses = [await make_house(marker) for marker in (OURS, THEIRS, CLOSED)]
-        client = houses[2].tenant.client
+        ours, theirs, closed = [await make_house(marker) for marker in (OURS, THEIRS, CLOSED)]
+        client = closed.tenant.client
         client.subscription_status = SubscriptionStatus.SUSPENDED
         await client.save()
         admin, staff = [await make_user(f"{r}@us.example", r) for r in (Role.ADMIN, Role.STAFF)]
         secret = API_TOKEN_PREFIX + "reads"
         await ApiToken.create(
-            user=houses[0].owner, name=OURS, scopes=["read"], token_hash=secret_hash(secret)
+            user=ours.owner, name=OURS, scopes=["read"], token_hash=secret_hash(secret)
         )
     tokens = Tokens(load_secret_key(tmp_path / "secret.key"), 600)
     async with (
@@ -174,9 +171,9 @@ async def town(tmp_path: Path, loaded_for: LoadedFor) -> AsyncIterator[Town]:
             document = await answer.json()
         ledger = Ledger(tmp_path / FILE_NAME)
         walk = Walk(session, base, tokens, ledger, operations(document))
-        for house in houses[:2]:
+        for house in (ours, theirs):
             await _call(walk, house)
-        yield Town(walk, *houses, _actors(ledger, *houses, admin, staff, secret))
+        yield Town(walk, _actors(ledger, (ours, theirs, closed), (admin, staff), secret))
         ledger.close()
 
 
@@ -189,10 +186,12 @@ async def _call(walk: Walk, house: House) -> None:
 
 
 def _actors(
-    ledger: Ledger, ours: House, theirs: House, closed: House, admin: User, staff: User, secret: str
+    ledger: Ledger, houses: tuple[House, House, House], operators: tuple[User, User], secret: str
 ) -> dict[str, Actor]:
+    ours, theirs, closed = houses
+    admin, staff = operators
     rows = ledger.rows()
-    of = {house.marker: _ids_of(house, rows) for house in (ours, theirs, closed)}
+    of = {house.marker: _ids_of(house, rows) for house in houses}
     everything = frozenset(key for _, key in rows)
     strangers = everything - of[OURS]
     tenant = ours.tenant
