@@ -137,6 +137,17 @@ class SignupClosed(Refused):
         super().__init__("Nobody can sign up here; ask the people who run this server.")
 
 
+class MailOff(Refused):
+    """The server is not set to send mail."""
+
+    code = "mail_off"
+    status = 403
+    title = "This server sends no mail"
+
+    def __init__(self) -> None:
+        super().__init__("This server sends no mail; ask an admin for a password link.")
+
+
 class MethodNotAllowed(Refused):
     """The path is there, but not for this method."""
 

@@ -154,6 +154,14 @@ class Ledger:
         """The rows that have or name one of `ids`: nobody without a right to them may change it."""
         return {key: row for key, row in self.rows().items() if ids & ids_in(str(row))}
 
+    def is_over(self, call_id: str, zones: int) -> bool:
+        """Whether the receipts of a call are final, in all of its zones."""
+        rows = [row for (table, _), row in self.rows().items() if table == "play_event"]
+        ours = [row for row in rows if row["call_id"] == call_id]
+        return len(ours) == zones and all(
+            row["completed_at"] or row["error_message"] for row in ours
+        )
+
     def token_version(self, user: User) -> int:
         found = self._file.execute(
             'SELECT token_version FROM "user" WHERE id = ?', (str(user.id),)

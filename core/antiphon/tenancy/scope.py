@@ -125,8 +125,8 @@ async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
     For ids that lead into the tables of another plugin; where that one is away, there is no row.
     """
     app, _, name = model.partition(".")
-    found = (Tortoise.apps or {}).get(app, {}).get(name)
-    if found is None:
+    apps = Tortoise.apps
+    if apps is None or app not in apps:
         return False
-    owner = Principal.system(client_id)
-    return await scoped(found, owner).filter(id=identity).exists()
+    rows: QuerySet[Model] = scoped(apps[app][name], Principal.system(client_id))
+    return await rows.filter(id=identity).exists()

@@ -11,8 +11,8 @@ from antiphon.api.authentication import bearer
 from antiphon.errors import (
     Conflict,
     Invalid,
+    MailOff,
     NotAuthenticated,
-    PartAway,
     SignupClosed,
     TooManyRequests,
 )
@@ -227,7 +227,7 @@ class _Passwords:
         """Mail a link, if there is such a user; the answer is the same if there is none."""
         parts = self._parts
         if not parts.mailer.is_on:
-            raise PartAway("Mail", "This server sends none; ask an admin for a password link.")
+            raise MailOff
         parts.resets.attempt(request.body.email, request.raw.remote or "")
         parts.mail_link(request.body.email, parts.base_url(request.raw))
 
@@ -256,7 +256,7 @@ def _password_routes(handlers: _Passwords) -> list[Route]:
         Route(method="POST", path="auth/password-reset", handler=handlers.reset, tag="auth",
               summary="Forgot the password: ask for a link by mail", status=204, roles=None,
               description="The answer does not tell whether there is such a user.",
-              body=PasswordReset, errors=(PartAway, TooManyRequests), max_body_bytes=_SMALL),
+              body=PasswordReset, errors=(MailOff, TooManyRequests), max_body_bytes=_SMALL),
         Route(method="POST", path="auth/password-reset/confirm", handler=handlers.confirm,
               tag="auth", summary="Set a new password by a link", status=204, roles=None,
               description="A link counts once. All sessions of the user end.",
