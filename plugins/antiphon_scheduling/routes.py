@@ -106,6 +106,7 @@ def schedule_routes(schedules: Schedules, outlook: Sequence[Route] = ()) -> Sequ
             body=ChangeSchedule,
             response=ScheduleView,
             errors=(Invalid,),
+            example={"name": "Opening hours", "enabled": False},
         ),
         Route(
             method="DELETE",

@@ -3,23 +3,27 @@
 from antiphon.settings.check import check_section
 from antiphon.settings.load import Loaded, disabled_plugins, load
 from antiphon.settings.models import (
+    AccountSettings,
     AdminSettings,
     AudioSettings,
     DatabaseSettings,
     HttpSettings,
     LogSettings,
+    MailSettings,
     Section,
     Settings,
     SnapcastSettings,
 )
 
 __all__ = [
+    "AccountSettings",
     "AdminSettings",
     "AudioSettings",
     "DatabaseSettings",
     "HttpSettings",
     "Loaded",
     "LogSettings",
+    "MailSettings",
     "Section",
     "Settings",
     "SnapcastSettings",

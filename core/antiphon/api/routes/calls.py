@@ -15,7 +15,7 @@ from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import CallRequest, CallView
 from antiphon.tenancy.scope import scoped
-from antiphon.types import Frozen
+from antiphon.types import Effect, Frozen
 
 
 class CallQuery(ListQuery):
@@ -88,6 +88,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
                 "What the wishes mean where calls meet: docs/use/calls.md."
             ),
             tag="calls",
+            effect=Effect.CONTROL,
             body=CallRequest,
             response=CallView,
             status=202,
@@ -115,7 +116,13 @@ def call_routes(parts: ApiParts) -> list[Route]:
             response=Page[CallView],
         ),
         Route(method="GET", handler=show, summary="See a call", **one),
-        Route(method="DELETE", handler=revoke, summary="Take a call back", **one),
+        Route(
+            method="DELETE",
+            handler=revoke,
+            summary="Take a call back",
+            effect=Effect.CONTROL,
+            **one,
+        ),
         Route(
             method="GET",
             path="play-events",
