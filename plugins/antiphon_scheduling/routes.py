@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.errors import Conflict, Invalid
 from antiphon.plugins import Managers, Page, Request, Route
+from antiphon.types import Effect
 from antiphon_scheduling.service import Schedules
 from antiphon_scheduling.views import (
     ChangeSchedule,
@@ -81,6 +82,7 @@ def schedule_routes(schedules: Schedules, outlook: Sequence[Route] = ()) -> Sequ
         Route(
             method="POST",
             path=f"{_ONE}/run-now",
+            effect=Effect.CONTROL,
             handler=run_now,
             summary="Do now what a schedule does next",
             tag=_TAG,
