@@ -157,7 +157,7 @@ class Ledger:
     def is_over(self, call_id: str, zones: int) -> bool:
         """Whether the receipts of a call are final, in all of its zones."""
         rows = [row for (table, _), row in self.rows().items() if table == "play_event"]
-        ours = [row for row in rows if row["call_id"] == call_id]
+        ours = [row for row in rows if row["call_id"] == call_id and row["device_id"] is None]
         return len(ours) == zones and all(
             row["completed_at"] or row["error_message"] for row in ours
         )

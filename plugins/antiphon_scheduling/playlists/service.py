@@ -57,11 +57,11 @@ class ChannelPlaylists:
         if query.enabled is not None:
             rows = rows.filter(enabled=query.enabled)
         found, total = await query.fetch(rows)
-        return Page(items=tuple(await self._views(found)), total=total)
+        return Page(items=tuple(await self._views(principal, found)), total=total)
 
     async def get(self, principal: Principal, playlist_id: UUID) -> PlaylistView:
         """One playlist."""
-        return await self._view(await self.row(principal, playlist_id))
+        return await self._view(principal, await self.row(principal, playlist_id))
 
     async def create(self, principal: Principal, new: NewPlaylist) -> PlaylistView:
         """A new playlist. Raises Invalid where a zone or a floor is unknown."""
@@ -77,7 +77,7 @@ class ChannelPlaylists:
         async with in_transaction():
             await row.save()
             await _assign(row, places)
-        return await self._changed(row)
+        return await self._changed(principal, row)
 
     async def change(
         self, principal: Principal, playlist_id: UUID, change: ChangePlaylist
@@ -91,14 +91,14 @@ class ChannelPlaylists:
         async with in_transaction():
             await self._save(row, given)
             await _assign(row, places)
-        return await self._changed(row)
+        return await self._changed(principal, row)
 
     async def toggle(self, principal: Principal, playlist_id: UUID) -> PlaylistView:
         """Switch a playlist on or off."""
         row = await self.row(principal, playlist_id)
         row.enabled = not row.enabled
         await self._save(row, ["enabled"])
-        return await self._changed(row)
+        return await self._changed(principal, row)
 
     async def delete(self, principal: Principal, playlist_id: UUID) -> None:
         """Delete a playlist; its row is kept."""
@@ -170,24 +170,29 @@ class ChannelPlaylists:
         if wrong:
             raise Invalid(wrong)
 
-    async def _changed(self, row: ChannelPlaylist) -> PlaylistView:
+    async def _changed(self, principal: Principal, row: ChannelPlaylist) -> PlaylistView:
         self.tell(row)
-        return await self._view(row)
+        return await self._view(principal, row)
 
-    async def _view(self, row: ChannelPlaylist) -> PlaylistView:
-        return (await self._views([row]))[0]
+    async def _view(self, principal: Principal, row: ChannelPlaylist) -> PlaylistView:
+        return (await self._views(principal, [row]))[0]
 
-    async def _views(self, rows: Sequence[ChannelPlaylist]) -> list[PlaylistView]:
+    async def _views(
+        self, principal: Principal, rows: Sequence[ChannelPlaylist]
+    ) -> list[PlaylistView]:
+        """The views of rows; of their zones and floors, those that the principal sees."""
         keys = [row.id for row in rows]
         timezones = await timezones_of({row.client_id for row in rows})
         places: dict[UUID, tuple[list[UUID], list[UUID]]] = {key: ([], []) for key in keys}
         assignments = ChannelAssignment.filter(
             playlist_id__in=keys, zone__deleted_at__isnull=True, floor__deleted_at__isnull=True
         )
-        for one in await assignments.order_by("created_at", "id"):
-            if one.zone_id is not None:
+        assigned = await assignments.order_by("created_at", "id")
+        seen = await _seen(principal, assigned)
+        for one in assigned:
+            if one.zone_id is not None and one.zone_id in seen:
                 places[one.playlist_id][0].append(one.zone_id)
-            if one.floor_id is not None:
+            if one.floor_id is not None and one.floor_id in seen:
                 places[one.playlist_id][1].append(one.floor_id)
         items = await ChannelPlaylistItem.filter(playlist_id__in=keys).values_list("playlist_id")
         counts = Counter(key for (key,) in items)
@@ -195,6 +200,15 @@ class ChannelPlaylists:
             PlaylistView.of(row, places[row.id], timezones[row.client_id], counts[row.id])
             for row in rows
         ]
+
+
+async def _seen(principal: Principal, assigned: Sequence[ChannelAssignment]) -> set[UUID]:
+    """Which of the zones and floors of some assignments the principal sees."""
+    zones = [one.zone_id for one in assigned if one.zone_id is not None]
+    floors = [one.floor_id for one in assigned if one.floor_id is not None]
+    return await _there(principal, None, "zone", zones) | await _there(
+        principal, None, "floor", floors
+    )
 
 
 def _contradictions(row: ChannelPlaylist) -> list[FieldError]:
@@ -212,14 +226,16 @@ def _contradictions(row: ChannelPlaylist) -> list[FieldError]:
 
 
 async def _there(
-    principal: Principal, client_id: UUID, what: str, wanted: Sequence[UUID]
+    principal: Principal, client_id: UUID | None, what: str, wanted: Sequence[UUID]
 ) -> set[UUID]:
-    """Which of some zones or floors of a client are there for the principal."""
+    """Which of some zones or floors (of a client) are there for the principal."""
     if not wanted:
         return set()
     # The models are the core's; plugins know them by name alone.
     model: type[Model] = ChannelAssignment._meta.fields_map[what].related_model  # type: ignore[attr-defined]
-    rows = scoped(model, principal).filter(client_id=client_id, id__in=list(set(wanted)))
+    rows = scoped(model, principal).filter(id__in=list(set(wanted)))
+    if client_id is not None:
+        rows = rows.filter(client_id=client_id)
     return set(await rows.values_list("id", flat=True))  # type: ignore[arg-type]
 
 
