@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from antiphon import events
+from antiphon.audit import commanded
 from antiphon.building.models import Zone
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
@@ -112,6 +113,7 @@ class ZoneController:
 
     # --- music ---------------------------------------------------------------------------------
 
+    @commanded("playback.play", "zones")
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
@@ -124,6 +126,7 @@ class ZoneController:
                 self._channels.move(other, channel.programme)
         return self._done(channel)
 
+    @commanded("playback.play", "zones")
     async def play_refs(
         self,
         principal: Principal,
@@ -138,18 +141,21 @@ class ZoneController:
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
 
+    @commanded("playback.pause", "zones")
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.pause()
         return self._done(channel)
 
+    @commanded("playback.resume", "zones")
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.resume()
         return self._done(channel)
 
+    @commanded("playback.stop", "zones")
     async def stop(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.stop`. Zones that share the programme go on."""
         channel = await self._reach(principal, zone_id)
@@ -161,24 +167,28 @@ class ZoneController:
             programme.stop()
         return self._done(channel)
 
+    @commanded("playback.next", "zones")
     async def next(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.next`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.next()
         return self._done(channel)
 
+    @commanded("playback.previous", "zones")
     async def previous(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.previous`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.previous()
         return self._done(channel)
 
+    @commanded("playback.seek", "zones")
     async def seek(self, principal: Principal, zone_id: UUID, position_s: float) -> PlaybackView:
         """See `Zones.seek`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.seek(position_s)
         return self._done(channel)
 
+    @commanded("playback.volume", "zones")
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         """See `Zones.set_volume`."""
         if not 0 <= volume <= 100:
@@ -191,6 +201,7 @@ class ZoneController:
 
     # --- calls ---------------------------------------------------------------------------------
 
+    @commanded("create", "calls")
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call`."""
         if request.zones is not None:
@@ -219,6 +230,7 @@ class ZoneController:
         record, _ = await self._reach_call(principal, call_id)
         return record.view()
 
+    @commanded("delete", "calls")
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
         record, zones = await self._reach_call(principal, call_id)

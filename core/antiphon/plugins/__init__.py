@@ -4,7 +4,7 @@ from antiphon.plugins.context import Jobs, PluginContext
 from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, DeviceView
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
 from antiphon.plugins.zones import (
@@ -40,6 +40,7 @@ __all__ = [
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
+    "MediaTotals",
     "Operators",
     "Page",
     "Percent",
