@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import latency, sound
+from bench import latency, rest, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main}
+BENCHMARKS = {"sound": sound.main, "latency": latency.main, "rest": rest.main}
 
 
 def main() -> int:

@@ -32,7 +32,14 @@ from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.starting import PluginParts, connect
-from antiphon.settings import AudioSettings, Loaded, Settings, disabled_plugins, load
+from antiphon.settings import (
+    AudioSettings,
+    Loaded,
+    Settings,
+    check_private,
+    disabled_plugins,
+    load,
+)
 from antiphon.store import Database, open_database
 from antiphon.streams import Snapcast
 from antiphon.tenancy.models import Client
@@ -78,6 +85,7 @@ async def initialise(loaded: Loaded, plugins: Plugins) -> str | None:
     settings = loaded.settings
     with occupied(settings.data_dir) as place:
         load_secret_key(place.secret_key)
+        check_private(settings, place.secret_key)
         async with _database(settings, plugins):
             return await _first_people(settings)
 
@@ -99,6 +107,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         place = stack.enter_context(occupied(settings.data_dir))
+        check_private(settings, place.secret_key)
         # Before every task: the ORM keeps its connections in a context variable.
         database = await enter(_database(settings, plugins))
         admin_password = await _first_people(settings)

@@ -12,6 +12,7 @@ from antiphon.settings.models import (
     Settings,
     SnapcastSettings,
 )
+from antiphon.settings.safety import check_private
 
 __all__ = [
     "AdminSettings",
@@ -23,6 +24,7 @@ __all__ = [
     "Section",
     "Settings",
     "SnapcastSettings",
+    "check_private",
     "check_section",
     "disabled_plugins",
     "load",
