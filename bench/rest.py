@@ -26,7 +26,7 @@ from antiphon.types import Role
 from bench.figures import percentile, show
 
 ZONES, TRACKS, FLOORS = 1_000, 100_000, 20
-READS, LISTS = 1_500, 60
+READS, LISTS = 500, 20
 TARGET_RATIO, TARGET_MS = 2.5, 50.0
 
 _WORDS = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, Self
@@ -102,9 +102,15 @@ class ZoneController:
 
     # --- what plays ----------------------------------------------------------------------------
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
         """See `Zones.views`."""
-        channels = map(self._channels.find, await reached(principal))
+        zones = await reached(principal)
+        if only is not None:
+            wanted = frozenset(only)
+            zones = [zone_id for zone_id in zones if zone_id in wanted]
+        channels = map(self._channels.find, zones)
         return [self._view(channel) for channel in channels if channel is not None]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:

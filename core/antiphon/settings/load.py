@@ -45,7 +45,8 @@ def load(
 
     Raises Misconfigured with all mistakes at once if a key of the core is wrong or belongs to
     nobody, and where a value is not safe outside of development. Mistakes in a plugin's section
-    are then listed too; alone they do not stop the core: the plugin manager turns them into the plugin's status.
+    are then listed too; alone they do not stop the core: the plugin
+    manager turns them into the plugin's status.
     """
     sources = read_sources(environ, config_dir)
     plugins = _installed() if sections is None else sections
