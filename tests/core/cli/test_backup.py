@@ -33,4 +33,4 @@ async def test_a_backup_of_a_database_in_use_is_whole_and_private(
     assert copied == {"antiphon.sqlite3", "media/client/track.mp3", "secret.key"}
     assert target.stat().st_mode & 0o077 == 0
     async with open_database("", target):
-        assert await Client.all().values_list("name", flat=True) == ["Hotel"]
+        assert [client.name for client in await Client.all()] == ["Hotel"]
