@@ -52,8 +52,8 @@ async def _measure(files: list[Path], clip: Path, folder: Path) -> tuple[list[fl
             loop.add_reader(fd := os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.read, fd, 1 << 16)
             host.send(AddZone(zone, f"fifo:{pipe}", 70))
             path = files[number % len(files)]
-            track = Track(path.name, str(path))
-            host.send(LoadProgramme(f"p{number}", (track,) * 50, number * 3.0))
+            tracks = tuple(Track(str(n), str(path)) for n in range(50))
+            host.send(LoadProgramme(f"p{number}", tracks, number * 3.0))
             host.send(Attach(zone, f"p{number}"))
         # The probe is a zone without music: a call there has no duck to wait for.
         pipe = folder / "probe"

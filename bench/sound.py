@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import subprocess
 import tempfile
@@ -34,22 +35,24 @@ VOLUME = 70
 
 def render(files: list[Path], clip: Path, zones: int, shared: bool, minutes: float) -> None:  # noqa: FBT001
     """The whole work: music with crossfades, a call a minute, a zone volume below 100."""
-    tracks = tuple(Track(path.name, str(path), -3.0) for path in files)
+    numbers = itertools.count()
 
-    def go_round(report: Report) -> None:
+    def window() -> tuple[Track, ...]:
+        chosen = (next(numbers) for _ in range(2))
+        return tuple(Track(str(n), str(files[n % len(files)]), -3.0) for n in chosen)
+
+    def go_on(report: Report) -> None:
         if isinstance(report, TrackStarted):
-            at = next(i for i, track in enumerate(tracks) if track.entry == report.entry)
-            following = (*tracks[at + 1 :], *tracks[: at + 1])
-            renderer.handle(SetUpcoming(report.programme, following))
+            renderer.handle(SetUpcoming(report.programme, window()))
 
-    renderer = Renderer(InlineFeeder(), go_round)
+    renderer = Renderer(InlineFeeder(), go_on)
     names = tuple(f"zone{number}" for number in range(zones))
     for number, name in enumerate(names):
         programme = "shared" if shared else f"programme{number}"
         renderer.handle(AddZone(name, "null:", VOLUME))
         if number == 0 or not shared:
             start_s = number * 7.0 % material.TRACK_S
-            renderer.handle(LoadProgramme(programme, tracks, start_s, CROSSFADE_S))
+            renderer.handle(LoadProgramme(programme, window(), start_s, CROSSFADE_S))
         renderer.handle(Attach(name, programme))
     blocks = round(minutes * 60 * SAMPLE_RATE / renderer.block_frames)
     call_every = CALL_EVERY_S * SAMPLE_RATE // renderer.block_frames

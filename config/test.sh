@@ -30,4 +30,10 @@ step "wheel" python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build
     die "the wheel could not be built"
 }
 step "wheel in a clean environment" sh "$root/config/smoke.sh" "$scratch"/dist/*.whl "$scratch"
-step "pytest" python -m pytest -n 2 --dist loadfile "$@"
+if [ $# -gt 0 ]; then
+    step "pytest" python -m pytest "$@"
+else
+    # What is heard in real time is measured alone; everything else shares the cores.
+    step "end to end" python -m pytest -m end_to_end
+    step "pytest" python -m pytest -n 2 --dist loadfile -m "not end_to_end"
+fi

@@ -20,6 +20,7 @@ import numpy as np
 from tests.sounds import RATE, Sound, level_db
 
 T = TypeVar("T")
+BUFFER_S = 0.8  # of snapserver: what the loudspeakers are behind
 PASSWORD = "a long password for tests"
 
 
@@ -58,7 +59,8 @@ class House:
             "ANTIPHON_SNAPCAST__CONTROL_PORT": "0",
             "ANTIPHON_SNAPCAST__HTTP_PORT": "0",
             "ANTIPHON_SNAPCAST__BIND": "127.0.0.1",
-            "ANTIPHON_SNAPCAST__BUFFER_MS": "400",
+            "ANTIPHON_SNAPCAST__BUFFER_MS": str(round(BUFFER_S * 1000)),
+            "ANTIPHON_SNAPCAST__CODEC": "pcm",
             "ANTIPHON_SNAPCAST__UNASSIGNED": "silent",
             "ANTIPHON_MQTT__PORT": "0",
             "ANTIPHON_ADMIN__PASSWORD": PASSWORD,

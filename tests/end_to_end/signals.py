@@ -49,3 +49,11 @@ def onset(sound: Sound, hertz: float, above_db: float = -35.0) -> int:
         if tone_db(sound[start : start + 4 * step], hertz) > above_db:
             return start
     raise ValueError(f"{hertz:g} Hz is not in the recording")
+
+
+def has_gap(sound: Sound, seconds: float = 0.005) -> bool:
+    """Whether there is digital silence of that length in it."""
+    quiet = ~sound.any(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
+    runs = edges[1::2] - edges[::2]
+    return bool(len(runs)) and int(runs.max()) >= seconds * RATE

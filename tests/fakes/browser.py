@@ -108,6 +108,7 @@ async def open_browser(scratch: Path) -> AsyncIterator[Page]:
         *_OPTIONS.split(),
         f"--user-data-dir={profile}",
         "about:blank",
+        env={**os.environ, "TMPDIR": str(scratch)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,

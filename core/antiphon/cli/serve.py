@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import signal
 from contextlib import AsyncExitStack, suppress
 
@@ -76,14 +77,20 @@ def _welcome(loaded: Loaded, server: Antiphon) -> None:
     _tell_admin(loaded.settings.admin.email, server.admin_password)
     _tell(f"  Listen in a browser: {server.url}, the button Listen")
     _tell(f"  in a player:         {server.url}/api/v1/zones/ZONE/listen?format=ogg&token=TOKEN")
-    if server.snapcast.available:
-        port = server.snapcast.stream_port
-        option = "" if port == _USUAL_PORT else f" --port {port}"
-        _tell(f"  on a loudspeaker:    snapclient --host THIS-MACHINE{option}")
-    else:
-        _tell("  on a loudspeaker:    not now; there is no snapserver (antiphon doctor says more)")
+    _tell(f"  on a loudspeaker:    {_loudspeaker(loaded, server)}")
     _tell('  Speak:               antiphon say all "Good morning."')
     _tell("  Stop:                Ctrl-C\n")
+
+
+def _loudspeaker(loaded: Loaded, server: Antiphon) -> str:
+    snapcast = loaded.settings.snapcast
+    if snapcast.mode == "off":
+        return "not while snapcast.mode is off"
+    if snapcast.mode == "child" and shutil.which(snapcast.program) is None:
+        return f"not now; {snapcast.program} is not installed (antiphon doctor says more)"
+    host = "THIS-MACHINE" if snapcast.mode == "child" else snapcast.host
+    port = server.snapcast.stream_port
+    return f"snapclient --host {host}" + ("" if port == _USUAL_PORT else f" --port {port}")
 
 
 def _tell(line: str) -> None:

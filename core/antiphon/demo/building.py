@@ -32,24 +32,29 @@ async def furnish(api: LocalServer) -> None:
             return  # somebody's own building
         folders = {folder["name"]: folder["id"] for folder in await _all(api, "folders")}
         missing = [name for name in ZONES if name not in zones]
-        unheard = [name for name in ZONES if name not in folders]
+        unheard = [name for name in ZONES if not await _has_music(api, folders.get(name))]
         if missing or unheard:
             _log.info("Making the demo building: %s", ", ".join(ZONES))
         for name in missing:
             zones[name] = (await api.post("zones", {"name": name}))["id"]
         for name in unheard:
-            folder_id = await _fill(api, name)
+            folder_id = await _fill(api, name, folders.get(name))
             await _play(api, zones[name], folder_id)
             _log.info("The demo building plays in %s", name)
     except AntiphonError as error:
         _log.warning("The demo building is not complete: %s", error)
 
 
-async def _fill(api: LocalServer, name: str) -> str:
-    """Render the music of one mood and upload it into a new folder; returns the folder's id."""
+async def _has_music(api: LocalServer, folder_id: str | None) -> bool:
+    return folder_id is not None and bool((await api.get("music", folder_id=folder_id))["total"])
+
+
+async def _fill(api: LocalServer, name: str, folder_id: str | None) -> str:
+    """Render the music of one mood and upload it into its folder; returns the folder's id."""
     with TemporaryDirectory(prefix="antiphon-demo-") as scratch:
         await _render(Path(scratch), name)
-        folder_id = str((await api.post("folders", {"name": name}))["id"])
+        if folder_id is None:
+            folder_id = str((await api.post("folders", {"name": name}))["id"])
         for file in sorted(await asyncio.to_thread(lambda: list(Path(scratch).iterdir()))):
             await api.upload("music", file, folder_id=folder_id)
     return folder_id

@@ -6,6 +6,7 @@ Rendering takes a second each; `python -m antiphon.demo.music DIRECTORY FOLDER` 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -165,4 +166,5 @@ def render(directory: Path, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(15)  # what plays already comes first
     render(Path(sys.argv[1]), sys.argv[2])

@@ -14,7 +14,7 @@ from antiphon.engine.deck import ThreadFeeder
 from antiphon.engine.protocol import SAMPLE_RATE, Command, Ready, Report, decode, encode
 from antiphon.engine.renderer import Renderer
 
-_LOST_AFTER_S = 0.06  # a sink holds 85 ms; later than this, somebody heard a gap
+_LOST_AFTER_S = 0.12  # snapserver waits for 150 ms; later than this, somebody heard a gap
 _GIVE_UP_AFTER_S = 1.0  # a machine that slept does not play what it missed
 
 

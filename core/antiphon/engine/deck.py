@@ -98,6 +98,13 @@ class Deck:
         self._consumed += frames - wanted
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    def peek(self, frames: int) -> Samples | None:
+        """The next frames without taking them, if they lie in one chunk."""
+        if not self._chunks:
+            return None
+        ahead = self._chunks[0][self._head : self._head + frames]
+        return ahead if len(ahead) == frames else None
+
     def fill(self) -> None:
         """Decode one more chunk. Blocks; called on the feeder's thread. Never raises."""
         try:

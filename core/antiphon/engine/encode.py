@@ -67,9 +67,10 @@ class WavEncoder(StreamEncoder):
 
 
 class OggOpusEncoder(StreamEncoder):
-    """Opus in Ogg pages of at most 200 ms, at 128 kbit/s. One encoder per listener.
+    """Opus in Ogg pages of at most 200 ms, at 128 kbit/s.
 
-    An Ogg stream's pages are numbered from its start, so listeners who join later can not share.
+    Who joins later gets the header pages and then whatever page comes next, as with any Internet
+    radio: players take the first page's time as their beginning.
     """
 
     content_type = "audio/ogg"

@@ -21,20 +21,48 @@ _READ_BYTES = 65_536
 _BEHIND_BLOCKS = 100  # 2 s: a listener that is further behind misses sound, the others do not
 
 
+class _Broadcast:
+    """A zone in one format: encoded once, however many listen."""
+
+    def __init__(self, format_name: str) -> None:
+        self._encoder = ENCODERS[format_name]()
+        self.header = self._encoder.header()
+        self.listeners: set[asyncio.Queue[bytes]] = set()
+
+    def send(self, samples: bytes) -> None:
+        # A 20 ms block takes about 0.2 ms to encode as Opus: not worth a thread's hop.
+        if chunk := self._encoder.encode(samples):
+            for queue in self.listeners:
+                if not queue.full():
+                    queue.put_nowait(chunk)
+
+
 class _Tap:
-    """One zone's samples, handed to as many listeners as there are."""
+    """One zone's samples, handed to the formats in which somebody listens."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.listeners: set[asyncio.Queue[bytes]] = set()
+        self.broadcasts: dict[str, _Broadcast] = {}
         asyncio.get_running_loop().add_reader(fd, self._read)
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             samples = os.read(self.fd, _READ_BYTES)
-            for queue in self.listeners:
-                if not queue.full():
-                    queue.put_nowait(samples)
+            for broadcast in self.broadcasts.values():
+                broadcast.send(samples)
+
+    def join(self, format_name: str, queue: asyncio.Queue[bytes]) -> None:
+        if format_name not in self.broadcasts:
+            self.broadcasts[format_name] = _Broadcast(format_name)
+        broadcast = self.broadcasts[format_name]
+        queue.put_nowait(broadcast.header)
+        broadcast.listeners.add(queue)
+
+    def leave(self, format_name: str, queue: asyncio.Queue[bytes]) -> None:
+        broadcast = self.broadcasts[format_name]
+        broadcast.listeners.discard(queue)
+        if not broadcast.listeners:
+            del self.broadcasts[format_name]
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.fd)
@@ -84,22 +112,13 @@ class LiveAudio:
         self.content_type(format_name)
         queue: asyncio.Queue[bytes] = asyncio.Queue(_BEHIND_BLOCKS)
         tap = self._taps.get(zone_id) or self._open(zone_id)
-        tap.listeners.add(queue)
+        tap.join(format_name, queue)
         try:
-            yield self._chunks(queue, format_name)
+            yield _chunks(queue)
         finally:
-            tap.listeners.discard(queue)
-            if not tap.listeners and self._taps.get(zone_id) is tap:
+            tap.leave(format_name, queue)
+            if not tap.broadcasts and self._taps.get(zone_id) is tap:
                 self._close(zone_id)
-
-    @staticmethod
-    async def _chunks(queue: asyncio.Queue[bytes], format_name: str) -> AsyncIterator[bytes]:
-        encoder = ENCODERS[format_name]()
-        yield encoder.header()
-        while True:
-            # A 20 ms block takes about 0.2 ms to encode as Opus: not worth a thread's hop.
-            if chunk := encoder.encode(await queue.get()):
-                yield chunk
 
     def _open(self, zone_id: UUID) -> _Tap:
         if self._folder is None:
@@ -116,3 +135,8 @@ class LiveAudio:
     def _close(self, zone_id: UUID) -> None:
         self._renderer.send(CloseTap(str(zone_id)))
         self._taps.pop(zone_id).close()
+
+
+async def _chunks(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        yield await queue.get()

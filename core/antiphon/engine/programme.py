@@ -10,6 +10,7 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
+from antiphon.engine.limiter import AHEAD_FRAMES, Limiter
 from antiphon.engine.protocol import (
     SAMPLE_RATE,
     Position,
@@ -20,7 +21,7 @@ from antiphon.engine.protocol import (
     TrackFinished,
     TrackStarted,
 )
-from antiphon.engine.ramps import Mix, Ramp
+from antiphon.engine.ramps import Mix, Ramp, to_s16
 
 _SKIP_FADE_FRAMES = int(0.04 * SAMPLE_RATE)
 _PAUSE_FADE_S = 0.1
@@ -43,8 +44,15 @@ class Programme:
     the feeder is late the block is silent and counted as starved.
     """
 
-    def __init__(self, name: str, feeder: Feeder, report: Callable[[Report], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        feeder: Feeder,
+        report: Callable[[Report], None],
+        ceiling_db: float = -1.5,
+    ) -> None:
         self.name = name
+        self._limiter = Limiter(ceiling_db)
         self._starved_frames = 0
         self._feeder = feeder
         self._report = report
@@ -166,9 +174,14 @@ class Programme:
             return music
         if (scaled := self._scaled.get(gain)) is None:
             mixed = np.multiply(music, np.float32(gain), dtype=np.float32)
-            np.rint(mixed, out=mixed)
-            scaled = self._scaled[gain] = mixed.astype(np.int16)
+            scaled = self._scaled[gain] = to_s16(mixed, frame)
         return scaled
+
+    def ahead(self) -> Samples | None:
+        """What will follow the block that was rendered last, for a limiter; None if not sure."""
+        if not self._steady or self._current is None:
+            return None
+        return self._current.deck.peek(AHEAD_FRAMES)
 
     def _is_steady(self) -> bool:
         return (
@@ -199,7 +212,8 @@ class Programme:
         if self._outgoing is not None or self._fade_in:
             block = self._with_skip_fades(block, frames)
         if block is not None and self._pause.moving:
-            block = (block * self._pause.block(frames)[:, None]).astype(np.int16)
+            mixed: Mix = block * self._pause.block(frames)[:, None]
+            block = to_s16(mixed, self._rendered_at)
         elif self._pause.moving:
             self._pause.jump(self._pause.target)
         if not self._playing and not self._pause.moving and (at := self.position()):
@@ -271,7 +285,7 @@ class Programme:
         mixed *= np.cos(phase)[:, None]
         mixed[: len(coming)] += coming * np.sin(phase[: len(coming)])[:, None]
         self._crossing -= len(leaving)
-        return _to_s16(mixed)
+        return self._limited(mixed)
 
     def _with_skip_fades(self, block: Samples | None, frames: int) -> Samples:
         mixed: Mix = np.zeros((frames, 2), np.float32)
@@ -287,7 +301,12 @@ class Programme:
             count = min(len(self._outgoing), frames)
             mixed[:count] += self._outgoing[:count]
             self._outgoing = self._outgoing[count:] if len(self._outgoing) > count else None
-        return _to_s16(mixed)
+        return self._limited(mixed)
+
+    def _limited(self, mixed: Mix) -> Samples:
+        """Two tracks together may be louder than either; the block goes out as s16."""
+        self._limiter.apply(mixed)
+        return to_s16(mixed, self._rendered_at)
 
     # --- tracks come and go ---------------------------------------------------------------------
 
@@ -398,9 +417,3 @@ class Programme:
         for one in playing:
             if one is not None:
                 one.deck.close()
-
-
-def _to_s16(mixed: Mix) -> Samples:
-    np.rint(mixed, out=mixed)
-    np.clip(mixed, -32768, 32767, out=mixed)
-    return mixed.astype(np.int16)

@@ -107,8 +107,9 @@ class Renderer:
 
     def late(self, seconds: float) -> None:
         """The clock tells that blocks came so late that sound was lost."""
-        for zone in self._lanes:
-            self._lose(zone, seconds, "late")
+        for zone, lane in self._lanes.items():
+            if lane.audible or lane.voice:
+                self._lose(zone, seconds, "late")
 
     # --- zones ----------------------------------------------------------------------------------
 
@@ -172,7 +173,9 @@ class Renderer:
 
     def _programme(self, name: str) -> Programme:
         if name not in self._programmes:
-            self._programmes[name] = Programme(name, self._feeder, self._report)
+            self._programmes[name] = Programme(
+                name, self._feeder, self._report, self._levels.true_peak_db
+            )
         return self._programmes[name]
 
     def _load(self, command: LoadProgramme) -> None:
@@ -270,7 +273,9 @@ class Renderer:
         for zone, lane in self._lanes.items():
             self._report(lane.level())
             self._lose(zone, starving.get(id(lane.programme), 0.0), "decode")
-            self._lose(zone, lane.sink.take_lost_bytes() / _BYTES_PER_S, "sink")
+            lost_bytes = lane.sink.take_lost_bytes()
+            if lane.audible or lane.voice:  # silence that nobody took is no loss
+                self._lose(zone, lost_bytes / _BYTES_PER_S, "sink")
         for programme in self._programmes.values():
             if programme.audible and (at := programme.position()):
                 self._report(at)

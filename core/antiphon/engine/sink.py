@@ -10,7 +10,7 @@ import stat
 from abc import ABC, abstractmethod
 from contextlib import suppress
 
-_PIPE_BYTES = 16_384  # 85 ms: a default pipe of 64 KiB would hold 341 ms of latency
+_PIPE_BYTES = 32_768  # 170 ms, what snapserver may be behind; the default would be 341 ms
 _TCP_BACKLOG_BYTES = 38_400  # 200 ms
 _RETRY_BLOCKS = 25
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
+from antiphon.engine.limiter import AHEAD_FRAMES
 from antiphon.engine.protocol import SAMPLE_RATE, Clip
 from antiphon.engine.ramps import Mix
 
@@ -73,6 +75,12 @@ class Voice:
             self._rendered_at = frame
             self._rendered = self._render(frames)
         return self._rendered
+
+    def ahead(self) -> Samples | None:
+        """The clip's next samples, for a limiter; None while there is none or it is not sure."""
+        if self._chime is not None or self._silence:
+            return None
+        return self._clip.peek(AHEAD_FRAMES)
 
     def _render(self, frames: int) -> Mix | None:
         self._feed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from antiphon.engine import protocol
 from antiphon.playback.calls import Calls
 from antiphon.playback.channels import Channels
 from antiphon.playback.programme import Programme
+
+_log = logging.getLogger(__name__)
 
 
 class Reports:
@@ -56,6 +59,9 @@ class Reports:
 
     def _starved(self, report: protocol.Starved) -> None:
         if (channel := self._channels.find(UUID(report.zone))) is not None:
+            _log.warning(
+                "The zone %s lost %.2f s of sound (%s)", channel.name, report.seconds, report.reason
+            )
             self._bus.publish(
                 events.ZoneStarved(
                     zone_id=channel.zone_id,

@@ -22,8 +22,6 @@ from antiphon.streams.home import Home, check_own_address
 from antiphon.streams.memory import Memory
 
 _log = logging.getLogger(__name__)
-# Zones are often added one after the other: one restart does for all of a burst.
-_GATHER_S = 0.3
 _LOOPBACK = "127.0.0.1"
 _PREDECESSOR_S = 2.0
 _NICENESS = -10  # late by a chunk is heard in every zone
@@ -140,8 +138,6 @@ class ChildServer(Home):
         if control.is_connected:
             if await self._add(missing, control):
                 return
-            await asyncio.sleep(_GATHER_S)
-            self._write_config()
             self._on_away("It is started again for new zones; loudspeakers reconnect by themselves")
         await self.revive()
 

@@ -139,7 +139,7 @@ async def test_a_server_is_told_found_spoken_to_and_stopped(environ: dict[str, s
         welcome = "".join(printed)
         assert re.search(r"runs at http://127\.0\.0\.1:\d+", welcome)
         assert "shown this once" in welcome
-        assert "there is no snapserver" in welcome
+        assert "snapcast.mode is off" in welcome
 
         code, out, err = await antiphon(environ, "zones")
         assert (code, err) == (0, "")
