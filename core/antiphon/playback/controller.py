@@ -23,7 +23,7 @@ from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
-from antiphon.playback.reach import reached
+from antiphon.playback.reach import reached, reached_among
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
@@ -106,11 +106,8 @@ class ZoneController:
         self, principal: Principal, only: Collection[UUID] | None = None
     ) -> Sequence[PlaybackView]:
         """See `Zones.views`."""
-        zones = await reached(principal)
-        if only is not None:
-            wanted = frozenset(only)
-            zones = [zone_id for zone_id in zones if zone_id in wanted]
-        channels = map(self._channels.find, zones)
+        found = reached(principal) if only is None else reached_among(principal, only)
+        channels = map(self._channels.find, await found)
         return [self._view(channel) for channel in channels if channel is not None]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from tortoise.exceptions import BaseORMException
@@ -29,6 +29,14 @@ async def reached(principal: Principal, wanted: Sequence[UUID] | None = None) ->
     if missing := [zone_id for zone_id in wanted if zone_id not in found]:
         raise NotFound("zone", ", ".join(map(str, missing)))
     return wanted
+
+
+async def reached_among(principal: Principal, zones: Collection[UUID]) -> list[UUID]:
+    """Those of `zones` that the principal reaches, by name."""
+    try:
+        return list(await _zones(principal, tuple(zones)))
+    except BaseORMException as error:
+        raise PartAway("The database", "Try again in a moment.") from error
 
 
 @remembered

@@ -18,6 +18,7 @@ from antiphon.events import EventBus
 from antiphon.playback import ZoneController
 from antiphon.playback.models import PlayEvent
 from antiphon.settings.models import AudioSettings
+from antiphon.tenancy.models import User
 from antiphon.types import Via
 
 LISTS = ("floors", "zones", "devices", "play-events", "audit-logs", "stats", "stats/clients")
@@ -44,6 +45,17 @@ async def test_more_rows_are_no_more_queries(stage: Stage, path: str) -> None:
     with counted() as many:
         assert (await caller.get(path)).status == 200
     assert 0 < len(many) <= len(few), many
+
+
+async def test_who_asks_is_looked_up_once(stage: Stage) -> None:
+    path = f"zones/{stage.ours.shop.id}/playback"
+    await stage.owner.get(path)
+    with counted() as queries:
+        for _ in range(3):
+            assert (await stage.owner.get(path)).status == 200
+    assert len(queries) <= 1, queries  # at most once a second
+    await User.filter(client=stage.ours.client).update(is_active=False)
+    assert (await stage.owner.get(path)).status == 401
 
 
 async def test_reading_what_a_zone_plays_asks_the_database_once() -> None:
