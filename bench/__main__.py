@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import latency, rest, sound
+from bench import discovery, latency, rest, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main, "rest": rest.main}
+BENCHMARKS = {
+    "sound": sound.main,
+    "latency": latency.main,
+    "discovery": discovery.main,
+    "rest": rest.main,
+}
 
 
 def main() -> int:

@@ -76,6 +76,11 @@ class Band(StrEnum):
         """The priority of a call that names the band alone: the middle of its range."""
         return self.priorities[len(self.priorities) // 2]
 
+    @classmethod
+    def of(cls, priority: int) -> Band:
+        """The band that a priority from 0 to 255 lies in."""
+        return next(band for band in cls if priority in band.priorities)
+
 
 _PRIORITIES = {
     Band.MUSIC: range(32),

@@ -21,9 +21,10 @@ from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
 from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
+from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
-from antiphon.playback.reach import reached, reached_among
+from antiphon.playback.reach import named, reached, reached_among
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
@@ -69,7 +70,8 @@ class ZoneController:
         self._media = media
         self._receipts = Receipts()
         self._keeper = StateKeeper(self._snapshot, self._moving)
-        self._calls = Calls(bus, renderer.send, media, audio, self._receipts)
+        self._loudspeakers = Loudspeakers(bus)
+        self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
         around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._stack = AsyncExitStack()
@@ -78,6 +80,7 @@ class ZoneController:
         """Set up all active zones and let them go on with what they played."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._receipts)
+            await stack.enter_async_context(self._loudspeakers)
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
@@ -144,6 +147,12 @@ class ZoneController:
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
 
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.redraw`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.redraw()
+        return self._done(channel)
+
     @commanded("playback.pause", "zones")
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
@@ -207,14 +216,14 @@ class ZoneController:
     @commanded("create", "calls")
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call`."""
-        if request.zones is not None:
-            channels = await self._reach_all(principal, request.zones, "zones")
-        else:
-            found = map(self._channels.find, await reached(principal))
-            channels = [channel for channel in found if channel is not None]
-            _same_client(channels, "all")
+        zones, maybe = await named(principal, request)
+        channels = [await self._channels.get(zone) for zone in zones]
+        found = (self._channels.find(zone) for zone in maybe if zone not in zones)
+        channels += [channel for channel in found if channel is not None]
+        field = "all" if request.all else "zones"
+        _same_client(channels, field)
         if not channels:
-            raise Invalid.field("all", "there is no zone to announce in")
+            raise Invalid.field(field, "there is no zone to announce in")
         zones = [channel.zone_id for channel in channels]
         client_id = channels[0].client_id
         return (await self._calls.accept(principal, client_id, zones, request)).view()
@@ -264,6 +273,10 @@ class ZoneController:
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
     ) -> Queue:
         tracks = await expand(self._media, channel.client_id, refs)
+        if len(refs) == 1 and self._media.is_endless(refs[0]):
+            # It has an order of its own, and no end that anything could follow.
+            kept = repeat if repeat is Repeat.ONE else Repeat.ALL
+            return Queue(tracks, repeat=kept, source=refs[0])
         return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
 
     async def _start(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
-from antiphon.errors import NotFound
+from antiphon.errors import NotFound, Refused
 from antiphon.types import Band, Frozen
 
 
@@ -95,6 +95,37 @@ class MediaSource(ABC):
         """
         return {}
 
+    @property
+    def endless_kinds(self) -> frozenset[str]:
+        """Those of its kinds that never come to an end; fixed for its life. See `follow`."""
+        return frozenset()
+
+    async def follow(
+        self,
+        client_id: UUID,
+        ref: MediaRef,
+        played: Sequence[MediaRef],  # noqa: ARG002  for implementations that avoid repeats
+    ) -> Sequence[MediaRef]:
+        """What comes after `played` where `ref` is of an endless kind: its next round.
+
+        Called when a queue that was made of `ref` alone nears its end; `played` are the last items
+        before that, oldest first. What is raised, or an empty answer, lets the queue begin again.
+        """
+        return await self.expand(client_id, ref)
+
+    async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
+        """What is known of many single items; those that the client does not have are left out.
+
+        Unlike `resolve` this need not look whether a file is there: nothing is played from it.
+        """
+        found = {}
+        for ref in refs:
+            try:
+                found[ref] = await self.resolve(client_id, ref)
+            except Refused:
+                continue
+        return found
+
 
 class MediaRegistry:
     """Finds the source for a reference. Filled at start from the plugins' sources."""
@@ -139,3 +170,24 @@ class MediaRegistry:
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """See `MediaSource.expand`."""
         return await self._source(ref).expand(client_id, ref)
+
+    def is_endless(self, ref: MediaRef) -> bool:
+        """Whether there is always more behind `ref`; see `MediaSource.endless_kinds`."""
+        source = self._sources.get(ref.kind)
+        return source is not None and ref.kind in source.endless_kinds
+
+    async def follow(
+        self, client_id: UUID, ref: MediaRef, played: Sequence[MediaRef]
+    ) -> Sequence[MediaRef]:
+        """See `MediaSource.follow`."""
+        return await self._source(ref).follow(client_id, ref, played)
+
+    async def describe(self, client_id: UUID, refs: Iterable[MediaRef]) -> Mapping[MediaRef, Media]:
+        """See `MediaSource.describe`; `refs` may be of several kinds."""
+        by_kind: dict[str, list[MediaRef]] = {}
+        for ref in refs:
+            by_kind.setdefault(ref.kind, []).append(ref)
+        found: dict[MediaRef, Media] = {}
+        for wanted in by_kind.values():
+            found |= await self._source(wanted[0]).describe(client_id, wanted)
+        return found

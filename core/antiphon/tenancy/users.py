@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from antiphon.errors import Conflict, Invalid, NotAuthenticated
-from antiphon.store.recent import remembered
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.passwords import check_password, generate_password, hash_password
 from antiphon.types import Principal, Role, Via
@@ -95,17 +93,10 @@ async def authenticate(email: str, password: str) -> User:
 
 async def current_user(user_id: UUID) -> User:
     """The user of a token, as it is now. Raises NotAuthenticated for one who may no longer act."""
-    if (user := await _user(user_id)) is None or not _active(user):
+    user = await User.get_or_none(id=user_id).select_related("client")
+    if user is None or not _active(user):
         raise NotAuthenticated
-    # A copy, since callers change what they get.
-    user = copy(user)
-    user.client = copy(user.client)
     return user
-
-
-@remembered
-async def _user(user_id: UUID) -> User | None:
-    return await User.get_or_none(id=user_id).select_related("client")
 
 
 def principal_of(user: User, via: Via = Via.REST) -> Principal:

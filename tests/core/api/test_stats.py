@@ -50,6 +50,13 @@ async def test_figures_of_ones_own(stage: Stage) -> None:
     stage.zones.change(stage.ours.bar.id, playback=Playback.PAUSED)
     await events(stage.ours, "completed", "completed", "cut", "")
     await events(stage.ours, "completed", at=datetime.now(UTC) - timedelta(days=2))
+    await PlayEvent.create(
+        client=stage.ours.client,
+        zone=stage.ours.shop,
+        device=stage.ours.speaker,
+        call_id=uuid4(),
+        outcome="completed",
+    )
     await events(stage.theirs, "failed")
     shelf = Shelf()
     shelf.clients += [stage.ours.client.id, stage.theirs.client.id]

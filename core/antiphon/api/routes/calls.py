@@ -37,6 +37,8 @@ class PlayEventFilter(ApiModel):
     outcome: CallState | None = Field(default=None, description="The last state of the call.")
     search: str | None = Field(default=None, max_length=200, description="A part of the title.")
     call_id: UUID | None = None
+    device_id: UUID | None = Field(default=None, description="Those of this loudspeaker alone.")
+    devices: bool = Field(default=False, description="Those of single loudspeakers too.")
     status: PlayEventStatus | None = None
     since: AwareDatetime | None = Field(default=None, description="Made at this time or later.")
     until: AwareDatetime | None = Field(default=None, description="Made before this time.")
@@ -47,17 +49,20 @@ class PlayEventQuery(ListQuery, PlayEventFilter):
 
 
 class PlayEventView(Frozen):
-    """The receipt of a call in one zone."""
+    """The receipt of a call in one zone, or on one loudspeaker of it."""
 
     id: UUID
     client_id: UUID
     zone_id: UUID
+    device_id: UUID | None = Field(description="Set where it is about a single loudspeaker.")
     call_id: UUID
     announcement_id: UUID | None
     title: str
     event_type: PlayEventType
     status: PlayEventStatus
-    outcome: str = Field(description="The last state of the call in the zone.")
+    outcome: str = Field(
+        description="The last state of the call there; a loudspeaker was also `offline` or `muted`."
+    )
     delivered_at: datetime | None
     completed_at: datetime | None
     seconds_heard: float
@@ -91,13 +96,27 @@ def call_routes(parts: ApiParts) -> list[Route]:
             path="calls",
             handler=create,
             summary="Play an announcement",
-            description="Answers as soon as the call is accepted; its states follow as events.",
+            description=(
+                "Answers as soon as the call is accepted; its states follow as events. "
+                "What the wishes mean where calls meet: docs/use/calls.md."
+            ),
             tag="calls",
             body=CallRequest,
             response=CallView,
             status=202,
             errors=(NotFound, Unavailable),
-            example={"text": "The shop closes in ten minutes.", "all": True, "chime": True},
+            example={
+                "text": "The shop closes in ten minutes.",
+                "all": True,
+                "chime": True,
+                "band": "announcement",
+                "start": "make_next",
+                "routing": "together",
+                "expires_in_s": 120,
+                "repeat": 2,
+                "repeat_gap_s": 30,
+                "dedupe_key": "closing-time",
+            },
         ),
         Route(
             method="GET",
@@ -149,15 +168,19 @@ def _wanted(principal: Principal, query: PlayEventFilter) -> QuerySet[PlayEvent]
         "call_id": query.call_id,
         "announcement_id": query.announcement_id,
         "event_type": query.event_type,
+        "device_id": query.device_id,
         "status": query.status,
         "outcome": query.outcome,
         "title__icontains": query.search or None,
         "created_at__gte": query.since,
         "created_at__lt": query.until,
     }
-    return scoped(PlayEvent, principal).filter(
+    rows = scoped(PlayEvent, principal).filter(
         **{name: value for name, value in wanted.items() if value is not None}
     )
+    if query.device_id is None and not query.devices:
+        rows = rows.filter(device_id__isnull=True)
+    return rows
 
 
 def _view(row: PlayEvent) -> PlayEventView:
