@@ -85,6 +85,7 @@ def schedule_routes(schedules: Schedules) -> Sequence[Route]:
             body=ChangeSchedule,
             response=ScheduleView,
             errors=(Invalid,),
+            example={"name": "Opening hours", "enabled": False},
         ),
         Route(
             method="DELETE",

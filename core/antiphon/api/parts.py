@@ -18,7 +18,7 @@ from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.routes import Route
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
-from antiphon.settings.models import HttpSettings
+from antiphon.settings.models import AccountSettings, HttpSettings, MailSettings
 from antiphon.types import Frozen
 
 LiveFormat = Literal["wav", "ogg"]
@@ -77,6 +77,8 @@ class ApiParts:
     speech: SpeechRegistry
     live: Live
     jobs: JobRunner
+    accounts: AccountSettings = field(default_factory=AccountSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     plugins: Callable[[], Sequence[PluginView]] = tuple
     routes: Sequence[Route] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)

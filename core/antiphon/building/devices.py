@@ -15,7 +15,7 @@ from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
-from antiphon.errors import Conflict, Invalid, NotFound, PartAway, Unavailable
+from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
@@ -28,6 +28,7 @@ from antiphon.processes import Backoff
 from antiphon.streams import ClientNews, ClientsSynced, Snapcast
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped
+from antiphon.tenancy.subscriptions import check_devices
 from antiphon.types import Principal, Role
 
 _log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class DeviceService:
     async def update(
         self, principal: Principal, device_id: UUID, update: DeviceUpdate
     ) -> DeviceView:
-        """See `Devices`. Raises Conflict where the zone's client has all devices it may have."""
+        """See `Devices`. Raises LimitReached where the zone's client has all it may have."""
         async with self._lock:
             device = await self._device(principal, device_id)
             volume, zone_id, latency_ms = device.volume, device.zone_id, device.latency_ms
@@ -241,14 +242,8 @@ async def _sees_unadopted(principal: Principal) -> bool:
 
 
 async def _check_limit(client_id: UUID) -> None:
-    client = await Client.get(id=client_id)
-    if client.max_devices is None:
-        return
-    if await Device.filter(client_id=client_id).count() >= client.max_devices:
-        raise Conflict(
-            f"{client.name} has all {client.max_devices} devices that its subscription allows. "
-            "Remove one, or raise max_devices."
-        )
+    count = await Device.filter(client_id=client_id).count()
+    check_devices(await Client.get(id=client_id), count)
 
 
 def _checked_name(name: str) -> str:

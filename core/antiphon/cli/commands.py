@@ -138,6 +138,14 @@ def user_add(
     add_user(email, role.value, name=name, client_id=client)
 
 
+@users.command("list")
+def user_list() -> None:
+    """List the people who can log in."""
+    from antiphon.cli.accounts import list_users
+
+    list_users()
+
+
 @users.command("password")
 def user_password(
     email: Annotated[str, typer.Argument(help="Whose password was lost.")],

@@ -31,7 +31,7 @@ from antiphon.playback.reports import Reports
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback, Principal, Repeat
+from antiphon.types import Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
@@ -232,22 +232,22 @@ class ZoneController:
         """See `Zones.calls`."""
         zones = set(await reached(principal))
         return [
-            record.view()
+            _seen(principal, record.view(), zones)
             for record in self._calls.newest_first()
             if not zones.isdisjoint(record.parts)
         ]
 
     async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.get_call`."""
-        record, _ = await self._reach_call(principal, call_id)
-        return record.view()
+        record, zones = await self._reach_call(principal, call_id)
+        return _seen(principal, record.view(), zones)
 
     @commanded("delete", "calls")
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
         record, zones = await self._reach_call(principal, call_id)
         await self._calls.revoke(record, zones)
-        return record.view()
+        return _seen(principal, record.view(), zones)
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -364,3 +364,11 @@ def _same_client(channels: Sequence[Channel], field: str) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _seen(principal: Principal, call: CallView, zones: Collection[UUID]) -> CallView:
+    """A call as the principal may see it: a floor user, on its own floor alone."""
+    if principal.role is not Role.FLOOR_USER:
+        return call
+    mine = tuple(zone for zone in call.zones if zone.zone_id in zones)
+    return call.model_copy(update={"zones": mine})

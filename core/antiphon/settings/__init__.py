@@ -3,11 +3,13 @@
 from antiphon.settings.check import check_section
 from antiphon.settings.load import Loaded, disabled_plugins, load
 from antiphon.settings.models import (
+    AccountSettings,
     AdminSettings,
     AudioSettings,
     DatabaseSettings,
     HttpSettings,
     LogSettings,
+    MailSettings,
     Section,
     Settings,
     SnapcastSettings,
@@ -15,12 +17,14 @@ from antiphon.settings.models import (
 from antiphon.settings.safety import check_private
 
 __all__ = [
+    "AccountSettings",
     "AdminSettings",
     "AudioSettings",
     "DatabaseSettings",
     "HttpSettings",
     "Loaded",
     "LogSettings",
+    "MailSettings",
     "Section",
     "Settings",
     "SnapcastSettings",

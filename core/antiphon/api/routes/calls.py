@@ -18,7 +18,7 @@ from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel, CallRequest, CallView
 from antiphon.tenancy.scope import scoped
-from antiphon.types import CallState, Frozen, Principal
+from antiphon.types import CallState, Effect, Frozen, Principal
 
 
 class CallQuery(ListQuery):
@@ -101,6 +101,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
                 "What the wishes mean where calls meet: docs/use/calls.md."
             ),
             tag="calls",
+            effect=Effect.CONTROL,
             body=CallRequest,
             response=CallView,
             status=202,
@@ -128,7 +129,13 @@ def call_routes(parts: ApiParts) -> list[Route]:
             response=Page[CallView],
         ),
         Route(method="GET", handler=show, summary="See a call", **one),
-        Route(method="DELETE", handler=revoke, summary="Take a call back", **one),
+        Route(
+            method="DELETE",
+            handler=revoke,
+            summary="Take a call back",
+            effect=Effect.CONTROL,
+            **one,
+        ),
         Route(
             method="GET",
             path="play-events",

@@ -9,11 +9,12 @@ from pydantic import Field
 
 from antiphon.api.parts import ApiParts
 from antiphon.api.routes.playback import Volume
-from antiphon.errors import Conflict, Unavailable
+from antiphon.errors import Conflict, LimitReached, Unavailable
 from antiphon.plugins.devices import DeviceUpdate, DeviceView
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import ApiModel
+from antiphon.types import Effect
 
 
 class DeviceQuery(ListQuery):
@@ -96,7 +97,7 @@ def device_routes(parts: ApiParts) -> list[Route]:
             summary="Rename a loudspeaker, or put it into a zone",
             roles=Managers,
             body=DeviceUpdate,
-            errors=(Unavailable,),
+            errors=(LimitReached, Unavailable),
             example={"name": "Above the till", "zone_id": str(UUID(int=1))},
             **one,
         ),
@@ -106,6 +107,7 @@ def device_routes(parts: ApiParts) -> list[Route]:
             handler=volume,
             summary="Set a loudspeaker's own volume",
             tag="devices",
+            effect=Effect.CONTROL,
             body=Volume,
             response=DeviceView,
             errors=(Unavailable,),

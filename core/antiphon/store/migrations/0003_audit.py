@@ -10,7 +10,7 @@ from tortoise.indexes import Index
 
 
 class Migration(migrations.Migration):
-    dependencies = [("antiphon", "0001_initial")]
+    dependencies = [("antiphon", "0002_accounts")]
 
     initial = False
 
