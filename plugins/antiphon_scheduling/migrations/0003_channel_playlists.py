@@ -11,7 +11,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 class Migration(migrations.Migration):
-    dependencies = [('antiphon', '0001_initial'), ('scheduling', '0001_initial')]
+    dependencies = [('antiphon', '0001_initial'), ('scheduling', '0002_rules_and_records')]
 
     initial = False
 

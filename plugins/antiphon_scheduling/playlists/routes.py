@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.errors import Conflict, Invalid, Unavailable
 from antiphon.plugins import ListQuery, Managers, Page, PluginContext, Request, Route
+from antiphon.types import Effect
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.playlists.items import Items
 from antiphon_scheduling.playlists.service import ChannelPlaylists
@@ -252,6 +253,7 @@ def _channels(channels: ZoneChannels) -> list[Route]:
         Route(
             method="POST",
             path=f"{_ONE}/play",
+            effect=Effect.CONTROL,
             handler=play,
             summary="Start its music in all zones where it is in force",
             description="The zones share one programme.",
@@ -263,6 +265,7 @@ def _channels(channels: ZoneChannels) -> list[Route]:
         Route(
             method="POST",
             path=f"{_ONE}/stop",
+            effect=Effect.CONTROL,
             handler=stop,
             summary="Stop its music wherever it plays",
             tag=_TAG,

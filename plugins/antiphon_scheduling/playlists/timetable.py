@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from antiphon.types import Frozen
-from antiphon_scheduling.recurrence import instant_of
+from antiphon_scheduling.walltime import instant_of
 
 _DAY = timedelta(days=1)
 T_ = TypeVar("T_")

@@ -73,6 +73,7 @@ def device_routes(parts: ApiParts) -> list[Route]:
         "method": "POST",
         "tag": "devices",
         "status": 204,
+        "effect": Effect.CONTROL,
         "errors": (Conflict, Unavailable),
     }
     one: dict[str, Any] = {
