@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, schedules, sound
+from bench import discovery, latency, rest, schedules, sound
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
+    "rest": rest.main,
 }
 
 

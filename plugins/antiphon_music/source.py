@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tortoise.functions import Count, Sum
+
 from antiphon.errors import Invalid, NotFound
-from antiphon.plugins import Media, MediaRef, MediaSource
+from antiphon.plugins import Media, MediaRef, MediaSource, MediaTotals
 from antiphon.types import Band
 from antiphon_music.folders import descendants, parents_of
 from antiphon_music.models import MusicFile
@@ -83,6 +85,20 @@ class MusicSource(MediaSource):
             return await _tracks(client_id, descendants(parents, [key]))
         roots = [key for key, parent in parents.items() if parent is None]
         return await _tracks(client_id, [None, *descendants(parents, roots)])
+
+    async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:
+        """See `MediaSource.totals`."""
+        rows = MusicFile.filter(deleted_at__isnull=True)
+        if client_id is not None:
+            rows = rows.filter(client_id=client_id)
+        sums = rows.annotate(n=Count("id"), seconds=Sum("duration_s"), size=Sum("file_size"))
+        found = await sums.group_by("client_id").values_list("client_id", "n", "seconds", "size")
+        return {
+            MUSIC: {
+                UUID(str(key)): MediaTotals(count=n, seconds=seconds, bytes=int(size))
+                for key, n, seconds, size in found
+            }
+        }
 
 
 async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[MediaRef]:

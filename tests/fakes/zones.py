@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -144,8 +144,15 @@ class FakeZones:
             raise NotFound("zone", zone_id)
         return zone
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
-        return [z for z in self.by_id.values() if principal.client_id in (None, z.client_id)]
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
+        return [
+            zone
+            for zone in self.by_id.values()
+            if principal.client_id in (None, zone.client_id)
+            and (only is None or zone.zone_id in only)
+        ]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         return self._see(principal, zone_id)

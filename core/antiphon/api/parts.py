@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
+from antiphon.api.metrics import Metrics
+from antiphon.audit import Entry
 from antiphon.building.service import Building
 from antiphon.events import EventBus
 from antiphon.jobs.runner import JobRunner
 from antiphon.plugins.devices import Devices
+from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.routes import Route
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
@@ -53,12 +56,16 @@ class PluginView(Frozen):
     reason: str | None = None
 
 
+def unwatched(_: Entry) -> None:
+    """The audit trail of an API that has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """What `serve` needs. `routes` are the plugins'; `checks` name the parts that health shows.
 
     `told` gives further parts, those that have no check; see `health.PartsTold`. `plugins` is asked
-    whenever somebody wants to see the plugins.
+    whenever somebody wants to see the plugins. `audit` keeps what was changed; it never waits.
     """
 
     http: HttpSettings
@@ -76,3 +83,6 @@ class ApiParts:
     routes: Sequence[Route] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     told: Callable[[], Mapping[str, PartHealth]] = dict
+    media: MediaRegistry = field(default_factory=MediaRegistry)
+    audit: Callable[[Entry], None] = unwatched
+    metrics: Metrics = field(default_factory=Metrics)

@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractAccessLogger
 
 from antiphon import __version__
 from antiphon.api.accounts import AccountParts
+from antiphon.api.audited import audited
 from antiphon.api.authentication import Authenticator
 from antiphon.api.dispatch import mount
 from antiphon.api.endless import EndlessAnswers
@@ -21,7 +22,9 @@ from antiphon.api.openapi import openapi
 from antiphon.api.pages import add_pages
 from antiphon.api.parts import ApiParts
 from antiphon.api.problems import PREPARED, problems
+from antiphon.api.proxies import trusting
 from antiphon.api.routes.api_tokens import api_token_routes
+from antiphon.api.routes.audit import audit_routes
 from antiphon.api.routes.auth import auth_routes
 from antiphon.api.routes.building import building_routes
 from antiphon.api.routes.calls import call_routes
@@ -29,7 +32,9 @@ from antiphon.api.routes.clients import client_routes
 from antiphon.api.routes.devices import device_routes
 from antiphon.api.routes.events import event_routes
 from antiphon.api.routes.listen import listen_routes
+from antiphon.api.routes.metrics import metrics_routes
 from antiphon.api.routes.playback import playback_routes
+from antiphon.api.routes.stats import stats_routes
 from antiphon.api.routes.system import system_routes
 from antiphon.api.routes.users import user_routes
 from antiphon.errors import Misconfigured
@@ -74,7 +79,8 @@ async def serve(parts: ApiParts) -> AsyncIterator[Server]:
     )
     await runner.setup()
     try:
-        yield await _listen(runner, parts.http)
+        async with parts.metrics.watching():
+            yield await _listen(runner, parts.http)
     finally:
         endless.end()
         await runner.cleanup()
@@ -101,6 +107,9 @@ def core_routes(
         *call_routes(parts),
         *device_routes(parts),
         *system_routes(parts),
+        *audit_routes(),
+        *stats_routes(parts),
+        *metrics_routes(parts),
         *event_routes(parts, authenticator, endless),
     ]
 
@@ -114,10 +123,19 @@ def core_operations(parts: ApiParts) -> set[tuple[str, str]]:
 
 def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     max_upload = parts.http.max_upload_mb << 20
-    app = web.Application(middlewares=[problems], client_max_size=max_upload)
+    app = web.Application(
+        middlewares=[
+            *trusting(parts.http.trusted_proxies),
+            parts.metrics.middleware(),
+            problems,
+        ],
+        client_max_size=max_upload,
+    )
     authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
     mailer = Mailer(parts.mail)
-    routes = [*core_routes(parts, authenticator, endless, mailer), *parts.routes]
+    routes = audited(
+        [*core_routes(parts, authenticator, endless, mailer), *parts.routes], parts.audit
+    )
     mount(app, routes, authenticator, max_upload)
     add_pages(app, partial(openapi, routes, __version__))
     app.on_response_prepare.append(_finish_headers)

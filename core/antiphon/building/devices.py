@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+from antiphon.audit import commanded
 from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
@@ -95,6 +96,7 @@ class DeviceService:
         """See `Devices`."""
         return _view(await self._device(principal, device_id))
 
+    @commanded("update", "devices")
     async def update(
         self, principal: Principal, device_id: UUID, update: DeviceUpdate
     ) -> DeviceView:
@@ -121,6 +123,7 @@ class DeviceService:
             self._publish(device)
             return _view(device)
 
+    @commanded("volume", "devices")
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """See `Devices`. Raises Invalid outside of 0 to 100."""
         if not 0 <= volume <= 100:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -71,6 +72,16 @@ def init() -> None:
     from antiphon.cli.serve import init as initialise
 
     initialise()
+
+
+@app.command("backup")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to; it must not exist yet.")],
+) -> None:
+    """Copy the data directory, also while the server runs."""
+    from antiphon.cli.backup import back_up
+
+    back_up(folder)
 
 
 @app.command("doctor")

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from antiphon import events
+from antiphon.audit import commanded
 from antiphon.building.models import Zone
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
@@ -23,7 +24,7 @@ from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
-from antiphon.playback.reach import named, reached
+from antiphon.playback.reach import named, reached, reached_among
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
@@ -104,9 +105,12 @@ class ZoneController:
 
     # --- what plays ----------------------------------------------------------------------------
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
         """See `Zones.views`."""
-        channels = map(self._channels.find, await reached(principal))
+        found = reached(principal) if only is None else reached_among(principal, only)
+        channels = map(self._channels.find, await found)
         return [self._view(channel) for channel in channels if channel is not None]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
@@ -115,6 +119,7 @@ class ZoneController:
 
     # --- music ---------------------------------------------------------------------------------
 
+    @commanded("playback.play", "zones")
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
@@ -127,6 +132,7 @@ class ZoneController:
                 self._channels.move(other, channel.programme)
         return self._done(channel)
 
+    @commanded("playback.play", "zones")
     async def play_refs(
         self,
         principal: Principal,
@@ -147,18 +153,21 @@ class ZoneController:
         channel.programme.redraw()
         return self._done(channel)
 
+    @commanded("playback.pause", "zones")
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.pause()
         return self._done(channel)
 
+    @commanded("playback.resume", "zones")
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.resume()
         return self._done(channel)
 
+    @commanded("playback.stop", "zones")
     async def stop(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.stop`. Zones that share the programme go on."""
         channel = await self._reach(principal, zone_id)
@@ -170,24 +179,28 @@ class ZoneController:
             programme.stop()
         return self._done(channel)
 
+    @commanded("playback.next", "zones")
     async def next(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.next`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.next()
         return self._done(channel)
 
+    @commanded("playback.previous", "zones")
     async def previous(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.previous`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.previous()
         return self._done(channel)
 
+    @commanded("playback.seek", "zones")
     async def seek(self, principal: Principal, zone_id: UUID, position_s: float) -> PlaybackView:
         """See `Zones.seek`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.seek(position_s)
         return self._done(channel)
 
+    @commanded("playback.volume", "zones")
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         """See `Zones.set_volume`."""
         if not 0 <= volume <= 100:
@@ -200,6 +213,7 @@ class ZoneController:
 
     # --- calls ---------------------------------------------------------------------------------
 
+    @commanded("create", "calls")
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call`."""
         zones, maybe = await named(principal, request)
@@ -228,6 +242,7 @@ class ZoneController:
         record, zones = await self._reach_call(principal, call_id)
         return _seen(principal, record.view(), zones)
 
+    @commanded("delete", "calls")
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
         record, zones = await self._reach_call(principal, call_id)

@@ -69,7 +69,7 @@ class PlaybackState(TimestampedModel):
 
 
 class PlayEvent(TimestampedModel):
-    """The receipt: what happened to a call in one zone; with `device`: on one loudspeaker."""
+    """The receipt: what happened to a call in one zone, or with `device` on one loudspeaker."""
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name="play_events"

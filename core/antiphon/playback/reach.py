@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from uuid import UUID
 
 from tortoise.exceptions import BaseORMException
@@ -32,6 +32,15 @@ async def reached(principal: Principal, wanted: Sequence[UUID] | None = None) ->
     if missing := [zone_id for zone_id in wanted if zone_id not in found]:
         raise NotFound("zone", ", ".join(map(str, missing)))
     return wanted
+
+
+async def reached_among(principal: Principal, zones: Collection[UUID]) -> list[UUID]:
+    """Those of `zones` that the principal reaches, by name."""
+    try:
+        rows = scoped(Zone, principal).filter(id__in=list(zones)).order_by("name", "id")
+        return [zone_id for (zone_id,) in await rows.values_list("id")]
+    except BaseORMException as error:
+        raise PartAway("The database", "Try again in a moment.") from error
 
 
 async def named(principal: Principal, request: CallOptions) -> tuple[list[UUID], list[UUID]]:

@@ -42,6 +42,21 @@ class Media(Frozen):
     chime: bool | None = None
 
 
+class MediaTotals(Frozen):
+    """How much of one kind of media a client has."""
+
+    count: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: MediaTotals) -> MediaTotals:
+        return MediaTotals(
+            count=self.count + other.count,
+            seconds=self.seconds + other.seconds,
+            bytes=self.bytes + other.bytes,
+        )
+
+
 class MediaSource(ABC):
     """Resolves references of the kinds that it names. All methods run on the main loop."""
 
@@ -69,6 +84,16 @@ class MediaSource(ABC):
         Called when something is put into a queue. The default is the reference itself.
         """
         return [ref]
+
+    async def totals(
+        self,
+        client_id: UUID | None,  # noqa: ARG002  implementations count this client's files
+    ) -> Mapping[str, Mapping[UUID, MediaTotals]]:
+        """What is stored, by kind and client: of `client_id`, or of all clients.
+
+        Called when somebody looks at the statistics; one query should do. The default is nothing.
+        """
+        return {}
 
     @property
     def endless_kinds(self) -> frozenset[str]:
@@ -134,6 +159,13 @@ class MediaRegistry:
     async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
         """See `MediaSource.resolve`."""
         return await self._source(ref).resolve(client_id, ref)
+
+    async def totals(self, client_id: UUID | None) -> dict[str, Mapping[UUID, MediaTotals]]:
+        """See `MediaSource.totals`: what all sources together store."""
+        found: dict[str, Mapping[UUID, MediaTotals]] = {}
+        for source in dict.fromkeys(self._sources.values()):
+            found.update(await source.totals(client_id))
+        return found
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """See `MediaSource.expand`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Protocol, Self
@@ -223,8 +223,10 @@ class Zones(Protocol):
     Zones that the principal does not reach raise NotFound, as if they did not exist.
     """
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
-        """What plays in every zone that the principal sees."""
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
+        """What plays in every zone that the principal sees, or in those of `only` that it sees."""
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """What plays in one zone."""

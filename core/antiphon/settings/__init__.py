@@ -14,6 +14,7 @@ from antiphon.settings.models import (
     Settings,
     SnapcastSettings,
 )
+from antiphon.settings.safety import check_private
 
 __all__ = [
     "AccountSettings",
@@ -27,6 +28,7 @@ __all__ = [
     "Section",
     "Settings",
     "SnapcastSettings",
+    "check_private",
     "check_section",
     "disabled_plugins",
     "load",

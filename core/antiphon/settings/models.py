@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value.strip()))
+    except ValueError:
+        raise ValueError(
+            "should be addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
 
 
 class Section(BaseModel):
@@ -14,14 +24,23 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class HttpSettings(Section):
-    """The API and the page. Port 0 takes any free one."""
+    """The API and the page. Port 0 takes any free one.
+
+    A proxy of `trusted_proxies` says who really asks; `metrics_token` opens `metrics` to others
+    than this machine.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8490, ge=0, le=65535)
     max_upload_mb: int = Field(default=500, ge=1)
     access_token_minutes: int = Field(default=60, ge=1)
     public_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    trusted_proxies: list[Network] = []
+    metrics_token: SecretStr = SecretStr("")
 
 
 class DatabaseSettings(Section):

@@ -99,7 +99,8 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         if request.query.floor_id:
             rows = rows.filter(floor_id=request.query.floor_id)
         zones, total = await request.query.fetch(rows)
-        views = {view.zone_id: view for view in await parts.zones.views(request.principal)}
+        shown = [zone.id for zone in zones]
+        views = {v.zone_id: v for v in await parts.zones.views(request.principal, shown)}
         items = tuple(_zone(zone, views.get(zone.id)) for zone in zones)
         return Page[ZoneView](items=items, total=total)
 
