@@ -38,7 +38,6 @@ class AudioSettings(Section):
     duck_gap_lu: float = Field(default=12.0, ge=0, le=60)
     duck_down_s: float = Field(default=0.5, ge=0.02, le=5)
     duck_up_s: float = Field(default=1.0, ge=0.02, le=10)
-    measured_silence_db: float = Field(default=-60.0, ge=-120, le=-20)
 
 
 class SnapcastSettings(Section):
