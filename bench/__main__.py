@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import latency, sound
+from bench import discovery, latency, rest, schedules, sound
 
-BENCHMARKS = {"sound": sound.main, "latency": latency.main}
+BENCHMARKS = {
+    "sound": sound.main,
+    "latency": latency.main,
+    "discovery": discovery.main,
+    "schedules": schedules.main,
+    "rest": rest.main,
+}
 
 
 def main() -> int:

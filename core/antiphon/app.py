@@ -11,12 +11,14 @@ from pathlib import Path
 from antiphon.api import (
     ApiParts,
     HealthCheck,
+    Metrics,
     PartHealth,
     PartsTold,
     PluginView,
     core_operations,
     serve,
 )
+from antiphon.audit import AuditTrail
 from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
 from antiphon.engine.host import RendererHost
@@ -30,7 +32,14 @@ from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.starting import PluginParts, connect
-from antiphon.settings import AudioSettings, Loaded, Settings, disabled_plugins, load
+from antiphon.settings import (
+    AudioSettings,
+    Loaded,
+    Settings,
+    check_private,
+    disabled_plugins,
+    load,
+)
 from antiphon.store import Database, open_database
 from antiphon.streams import Snapcast
 from antiphon.tenancy.models import Client
@@ -76,6 +85,7 @@ async def initialise(loaded: Loaded, plugins: Plugins) -> str | None:
     settings = loaded.settings
     with occupied(settings.data_dir) as place:
         load_secret_key(place.secret_key)
+        check_private(settings, place.secret_key)
         async with _database(settings, plugins):
             return await _first_people(settings)
 
@@ -92,13 +102,16 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         plugins = load_plugins(settings.disabled_plugins)
         plugins.configure(loaded)
     bus, media, speech = EventBus(), MediaRegistry(), SpeechRegistry()
-    told = PartsTold(bus)
+    told, metrics = PartsTold(bus), Metrics()
+    metrics.follow(bus)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         place = stack.enter_context(occupied(settings.data_dir))
+        check_private(settings, place.secret_key)
         # Before every task: the ORM keeps its connections in a context variable.
         database = await enter(_database(settings, plugins))
         admin_password = await _first_people(settings)
+        trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
         renderer = await enter(RendererHost(bus, _levels(settings.audio)))
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
@@ -127,9 +140,14 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             speech=speech,
             live=live,
             jobs=jobs,
+            accounts=settings.accounts,
+            mail=settings.mail,
             plugins=lambda: [PluginView(**row.model_dump()) for row in plugins.records],
             checks=_checks(settings, database, renderer, snapcast, plugins),
             told=told,
+            media=media,
+            audit=trail.note,
+            metrics=metrics,
         )
         connected.withhold(core_operations(api))
         # After the media sources are there, since zones go on with what they played.

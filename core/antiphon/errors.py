@@ -99,6 +99,55 @@ class NotAllowed(Refused):
         super().__init__(f"The role {role} may not {action}.")
 
 
+class ScopeMissing(Refused):
+    """The role may do this, but the token that was sent is not meant for it."""
+
+    code = "scope_missing"
+    status = 403
+    title = "Not with this token"
+
+
+class SubscriptionInactive(Refused):
+    """The client is suspended, or its time is over: it may read, not change or play."""
+
+    code = "subscription_inactive"
+    status = 403
+    title = "The subscription is not active"
+
+
+class PremiumNeeded(Refused):
+    """The client's subscription does not include this feature."""
+
+    code = "premium_needed"
+    status = 403
+    title = "Not in this subscription"
+
+    def __init__(self, client: str, feature: str, reason: str) -> None:
+        super().__init__(f"{client} needs the premium feature {feature}: {reason}.")
+
+
+class SignupClosed(Refused):
+    """Nobody can sign up on this server."""
+
+    code = "signup_closed"
+    status = 403
+    title = "Sign-up is closed"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody can sign up here; ask the people who run this server.")
+
+
+class MailOff(Refused):
+    """The server is not set to send mail."""
+
+    code = "mail_off"
+    status = 403
+    title = "This server sends no mail"
+
+    def __init__(self) -> None:
+        super().__init__("This server sends no mail; ask an admin for a password link.")
+
+
 class MethodNotAllowed(Refused):
     """The path is there, but not for this method."""
 
@@ -117,6 +166,19 @@ class Conflict(Refused):
     code = "conflict"
     status = 409
     title = "Conflict"
+
+
+class LimitReached(Conflict):
+    """The client has all that its subscription allows."""
+
+    code = "limit_reached"
+    title = "The limit is reached"
+
+    def __init__(self, client: str, things: str, limit: int, setting: str) -> None:
+        super().__init__(
+            f"{client} has all {limit} {things} that its subscription allows. "
+            f"Remove one, or raise {setting}."
+        )
 
 
 class TooLarge(Refused):

@@ -149,14 +149,23 @@ class JobProgressed(Event):
 
 
 class ScheduleFired(Event):
-    """A schedule made a call."""
+    """A schedule did what was due; `call_id` is None where that was about music."""
 
     schedule_id: UUID
-    call_id: UUID
+    call_id: UUID | None = None
+
+
+class ScheduleSuppressed(Event):
+    """A rule kept a schedule's instant out of `zones`; `reason` says which."""
+
+    schedule_id: UUID
+    instant: datetime
+    zones: tuple[UUID, ...]
+    reason: str
 
 
 class ScheduleMissed(Event):
-    """A schedule's instant passed without a call; `reason` says why."""
+    """A schedule's instant passed and nothing was done; `reason` says why."""
 
     schedule_id: UUID
     reason: str

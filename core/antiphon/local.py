@@ -42,7 +42,8 @@ async def admin_token(settings: Settings) -> str:
     )
     if admin is None:
         raise NotFound("active admin;", "make one with: antiphon user add EMAIL --role admin")
-    return Tokens(load_secret_key(settings.data_dir / "secret.key"), _TOKEN_S).issue(admin.id)[0]
+    tokens = Tokens(load_secret_key(settings.data_dir / "secret.key"), _TOKEN_S)
+    return tokens.issue(admin.id, admin.token_version)[0]
 
 
 class LocalServer:

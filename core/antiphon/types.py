@@ -24,6 +24,19 @@ class Role(StrEnum):
     FLOOR_USER = "floor_user"
 
 
+class Effect(StrEnum):
+    """What an operation does, and so what it takes to call it.
+
+    Of these, `read`, `control` and `manage` are also the scopes of API tokens. `account` concerns
+    nobody but the person who calls: API tokens and whoever impersonates have no part in it.
+    """
+
+    READ = "read"
+    CONTROL = "control"
+    MANAGE = "manage"
+    ACCOUNT = "account"
+
+
 class Via(StrEnum):
     """The door a command came through; kept with every trace that the command leaves."""
 
@@ -40,13 +53,15 @@ class Principal(Frozen):
     """Who acts, and on behalf of which tenant.
 
     `client_id` is None for admin and staff, who see every tenant. `floor_id` is set for a
-    floor user only.
+    floor user only. `impersonator_id` is the member of staff who acts as a client, and is then
+    the `user_id` too.
     """
 
     user_id: UUID | None = None
     role: Role
     client_id: UUID | None = None
     floor_id: UUID | None = None
+    impersonator_id: UUID | None = None
     via: Via = Via.REST
 
     @classmethod
@@ -75,6 +90,11 @@ class Band(StrEnum):
     def priority(self) -> int:
         """The priority of a call that names the band alone: the middle of its range."""
         return self.priorities[len(self.priorities) // 2]
+
+    @classmethod
+    def of(cls, priority: int) -> Band:
+        """The band that a priority from 0 to 255 lies in."""
+        return next(band for band in cls if priority in band.priorities)
 
 
 _PRIORITIES = {

@@ -1,86 +1,172 @@
-"""The device plane: what agents beside loudspeakers report, and what is wished of them."""
+"""The device plane: what agents beside loudspeakers report, and what follows from it."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from antiphon.plugins import Devices
+from antiphon.plugins import DeviceReport
 from antiphon_devices.connection import Incoming
-from antiphon_devices.mirror import SERVER, Agent, Mirror
-from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState
-from antiphon_devices.topics import DeviceTopic, Kind
+from antiphon_devices.driver import AGENT
+from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
+from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read
+from antiphon_devices.reports import AgentInfo
+from antiphon_devices.topics import DeviceTopic, Kind, device_key
 
 _MAX_AGENTS = 20_000
+_MISSED = 2.5
+_WATCH_INTERVAL_S = 5.0
+
+ReadT = TypeVar("ReadT", bound=Read)
 
 
 class Agents:
     """Takes the reports of agents; `changed` is called with the loudspeaker that they are about.
 
-    Agents are matched to loudspeakers by the id of the hardware. A report that makes no sense is
-    logged and changes nothing.
+    Agents are matched to loudspeakers by the id of the hardware; one that has introduced itself
+    and that nobody knows becomes a device. A report that makes no sense is logged and changes
+    nothing.
     """
 
     def __init__(
         self,
-        devices: Devices,
+        building: Building,
         mirror: Mirror,
         changed: Callable[[UUID], None],
         log: logging.Logger,
     ) -> None:
-        self._devices = devices
+        self._devices = building.devices
+        self._silent_after_s = _MISSED * building.telemetry_interval_s
         self._mirror = mirror
         self._changed = changed
         self._log = log
 
     async def report(self, topic: DeviceTopic, message: Incoming) -> None:
-        """One message below `device/<device>/up/`. May raise what `Devices.set_volume` raises."""
-        if topic.kind is Kind.UP_STATUS:
-            self._status(topic.device, message.payload)
-        elif topic.kind is Kind.UP_STATE:
-            await self._state(topic.device, message)
+        """One message below `device/<device>/up/`. May raise what the methods of Devices raise."""
+        match topic.kind:
+            case Kind.UP_STATUS:
+                await self._status(topic.device, message.payload)
+            case Kind.UP_INFO:
+                await self._info(topic.device, message.payload)
+            case Kind.UP_STATE:
+                await self._state(topic.device, message)
+            case Kind.UP_TELEMETRY:
+                await self._telemetry(topic.device)
 
-    def _status(self, key: str, payload: bytes) -> None:
+    async def lose_sight(self, key: str) -> None:
+        """The broker is away: nobody knows how that agent is."""
+        if (agent := self._mirror.known.agents.get(key)) is not None:
+            agent.status, agent.measured_at, agent.is_silent = None, None, False
+            await self._tell_server(key, agent)
+
+    async def watch(self) -> None:
+        """Find the agents that have fallen silent, until cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_INTERVAL_S)
+            try:
+                await self.check(asyncio.get_running_loop().time())
+            except Exception:
+                self._log.exception("MQTT: the silence of an agent could not be told")
+
+    async def check(self, now_s: float) -> None:
+        """Who sent telemetry before, and sends none, is away, though the broker still has it."""
+        for key, agent in list(self._mirror.known.agents.items()):
+            at = agent.measured_at
+            if at is not None and not agent.is_silent and now_s - at > self._silent_after_s:
+                agent.is_silent = True
+                self._log.warning("MQTT: device %s has not been heard for long", key)
+                await self._tell_server(key, agent)
+                self._tell(key)
+
+    async def _status(self, key: str, payload: bytes) -> None:
         if not payload:  # the device was removed: its topics were emptied
-            self._mirror.known.agents.pop(key, None)
+            if (gone := self._mirror.known.agents.pop(key, None)) is not None:
+                gone.status = None
+                await self._tell_server(key, gone)
         elif payload in (ONLINE, OFFLINE):
             if (agent := self._agent(key)) is not None:
-                agent.is_online = payload == ONLINE
+                agent.status = payload == ONLINE
+                # A new start, or a retained word: whether telemetry goes on will be seen.
+                agent.is_silent, agent.measured_at = False, None
+                await self._tell_server(key, agent)
         else:
             self._log.warning("MQTT: the status of device %s is neither online nor offline", key)
             return
         self._tell(key)
 
+    async def _info(self, key: str, payload: bytes) -> None:
+        info = self._read(key, "info", payload, AgentInfo) if payload else None
+        agent = self._agent(key) if info is not None else None
+        if agent is not None:
+            agent.info = info
+            await self._tell_server(key, agent)
+            self._tell(key)
+
     async def _state(self, key: str, message: Incoming) -> None:
         if not message.payload:
             return
-        state = self._read(key, message.payload)
+        state = self._read(key, "state", message.payload, AgentState)
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
         agent.state = state
+        await self._tell_server(key, agent)
         device = self._mirror.device_by_key(key)
         # A knob was turned. What the broker had kept may be older than the server's own wish.
         turned_to = state.volume if state.source == "local" and not message.retain else None
-        if device is not None and turned_to not in (None, device.volume):
-            await self._devices.set_volume(SERVER, device.id, turned_to)
+        if device is not None and turned_to is not None:
+            known = await self._devices.view(SERVER, device.id)
+            if turned_to != known.volume:
+                await self._devices.set_volume(SERVER, device.id, turned_to)
         self._tell(key)
 
-    def _read(self, key: str, payload: bytes) -> AgentState | None:
+    async def _telemetry(self, key: str) -> None:
+        agent = self._mirror.known.agents.get(key)
+        if agent is None:
+            return
+        agent.measured_at = asyncio.get_running_loop().time()
+        if agent.is_silent:
+            agent.is_silent = False
+            await self._tell_server(key, agent)
+            self._tell(key)
+
+    async def _tell_server(self, key: str, agent: Agent) -> None:
+        """Let the server's own table know, where there is news."""
+        device = self._mirror.device_by_key(key)
+        if device is None and (agent.info is None or agent.status is not True):
+            return
+        info = agent.info or AgentInfo()
+        report = DeviceReport(
+            device_id=device.device_id if device else _hardware_id(key, info),
+            device_type=AGENT,
+            is_online=_is_online(agent),
+            name=info.hostname or "",
+            model=info.model,
+            firmware_version=_firmware(info),
+            ip_address=info.ip,
+        )
+        if report != agent.reported:
+            agent.reported = None  # tried again with the next message if it fails now
+            await self._devices.report(report)
+            agent.reported = report
+
+    def _read(self, key: str, what: str, payload: bytes, model: type[ReadT]) -> ReadT | None:
         if len(payload) > MAX_PAYLOAD_BYTES:
-            self._log.warning("MQTT: the state of device %s is larger than 16 KiB", key)
+            self._log.warning("MQTT: the %s of device %s is larger than 16 KiB", what, key)
             return None
         try:
-            return AgentState.model_validate_json(payload)
+            return model.model_validate_json(payload)
         except ValidationError as error:
             wrong = "; ".join(
                 f"{'.'.join(map(str, mistake['loc'])) or 'payload'}: {mistake['msg']}"
                 for mistake in error.errors(include_url=False, include_input=False)
             )
-            self._log.warning("MQTT: the state of device %s is not valid: %s", key, wrong)
+            self._log.warning("MQTT: the %s of device %s is not valid: %s", what, key, wrong)
             return None
 
     def _agent(self, key: str) -> Agent | None:
@@ -96,3 +182,21 @@ class Agents:
             self._log.debug("MQTT: no loudspeaker has the id %s of this agent", key)
         else:
             self._changed(device.id)
+
+
+def _is_online(agent: Agent) -> bool | None:
+    """Whether it can be heard: an agent whose snapclient does not play is not a loudspeaker."""
+    if agent.is_online and agent.state is not None:
+        return agent.state.snapclient not in ("disconnected", "missing")
+    return agent.is_online
+
+
+def _hardware_id(key: str, info: AgentInfo) -> str:
+    host_id = info.snapclient.host_id if info.snapclient else None
+    return host_id if host_id is not None and device_key(host_id) == key else key
+
+
+def _firmware(info: AgentInfo) -> str | None:
+    if info.agent is None or not info.agent.name:
+        return None
+    return f"{info.agent.name} {info.agent.version or ''}".strip()

@@ -23,14 +23,18 @@ from antiphon.events import (
     ZoneDeleted,
     ZoneEvent,
 )
+from antiphon.plugins import MqttMessage
 from antiphon_devices.agents import Agents
 from antiphon_devices.alerts import Alerts
 from antiphon_devices.answers import Answers
 from antiphon_devices.commands import Commands
 from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.documents import Documents
+from antiphon_devices.driver import DeviceOrders
+from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
-from antiphon_devices.outbox import Outbox
+from antiphon_devices.news import news
+from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
 from antiphon_devices.payloads import ServerInfo, now
 from antiphon_devices.requests import Request
@@ -54,6 +58,9 @@ _RELOAD_INTERVAL_S = 300.0
 _RETRY_INTERVAL_S = 5.0
 _SECOND_LOOKS_S = (0.5, 3.0)
 _MAX_CORRECTIONS = 5
+_ORDER_TIMEOUT_S = 45.0
+_MAX_REPORTS = 100_000
+_NEWS_EXPIRE_S = 30
 
 
 class Bridge:
@@ -64,6 +71,7 @@ class Bridge:
         self._root = root
         self._log = log
         self.outbox = Outbox()
+        self.guests = Guests(root, self.outbox)
         self._documents = Documents(root, self.outbox)
         self._mirror = Mirror(building, self._documents, self._touch_client)
         self._answers = Answers(root, self.outbox, log)
@@ -72,8 +80,12 @@ class Bridge:
         self._client_pace = Pace(self._mirror.refresh_client, _STATE_INTERVAL_S)
         self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
         self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
-        self._agents = Agents(building.devices, self._mirror, self._device_pace.mark, log)
+        self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
+        self._agents = Agents(building, self._mirror, self._device_pace.mark, log)
         self._turns = Turns()
+        # All that every device has retained comes at once, at each connection.
+        self._report_turns = Turns(limit=_MAX_REPORTS)
+        self._order_turns = Turns(limit=100, timeout_s=_ORDER_TIMEOUT_S)
         self._corrections: Counter[str] = Counter()
 
     @property
@@ -81,12 +93,17 @@ class Bridge:
         """What a connection to the broker begins with."""
         return Session(
             status_topic=ServerTopic(Kind.STATUS).render(self._root),
-            reported=[f"{self._root}/device/+/up/status", f"{self._root}/device/+/up/state"],
+            reported=[
+                f"{self._root}/device/+/up/{kind}"
+                for kind in ("status", "info", "state", "telemetry", "ack")
+            ],
             mirrored=[
                 f"{self._root}/server/+",
                 f"{self._root}/client/#",
                 f"{self._root}/device/+/down/desired",
+                f"{self._root}/device/+/down/cmd/+",
             ],
+            plugins=self.guests.subscriptions,
         )
 
     # --- the building changed --------------------------------------------------------------
@@ -105,6 +122,7 @@ class Bridge:
             return
         if isinstance(event, LevelMeasured):
             return
+        self._tell_news(event)
         if isinstance(event, ZoneCreated):
             self._mirror.restore_zone(event.zone_id)
         self._zone_pace.mark(event.zone_id)
@@ -112,6 +130,16 @@ class Bridge:
             # The zones hear of it when we do, and may need a moment to make it true.
             for later_s in _SECOND_LOOKS_S:
                 asyncio.get_running_loop().call_later(later_s, self._zone_pace.mark, event.zone_id)
+
+    def _tell_news(self, event: ZoneEvent) -> None:
+        """Say what happened, once, to whoever listens now."""
+        zone = self._mirror.known.zones.get(event.zone_id)
+        if zone is None or (told := news(event)) is None:
+            return
+        kind, document = told
+        topic = ZoneTopic(Kind.EVENT, kind, client=str(zone.client_id), zone=str(zone.zone_id))
+        message = Outgoing(topic.render(self._root), document.encode(), expires_s=_NEWS_EXPIRE_S)
+        self.outbox.say(message)
 
     def _device_event(self, event: DeviceEvent) -> None:
         self._device_pace.mark(event.device_id)
@@ -133,6 +161,7 @@ class Bridge:
             group.create_task(self._client_pace.run())
             group.create_task(self._zone_pace.run())
             group.create_task(self._device_pace.run())
+            group.create_task(self._agents.watch())
 
     async def _reload(self, loaded: asyncio.Event) -> None:
         """Look at everything, again and again: it heals whatever no event told."""
@@ -150,12 +179,15 @@ class Bridge:
         """End what is being executed."""
         self._alerts.close()
         await self._turns.close()
+        await self._report_turns.close()
+        await self._order_turns.close()
 
     # --- the broker says something ---------------------------------------------------------
 
     def connected(self) -> None:
         """See `Listener`: everything is published in full."""
         self._corrections.clear()
+        self.orders.is_connected = True
         self.outbox.replay()
         self._log.info("MQTT: connected")
         self._bus.publish(PartChanged(part=PART, is_up=True))
@@ -164,9 +196,17 @@ class Bridge:
         """See `Listener`."""
         self._log.warning("MQTT: %s. Everything else goes on; the server keeps trying.", reason)
         self._bus.publish(PartChanged(part=PART, is_up=False, message=reason))
+        self.orders.is_connected = False
+        for key in self._mirror.known.agents:
+            self._report_turns.take(key, partial(self._agents.lose_sight, key), self._log_report)
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
+        if not message.topic.startswith(f"{self._root}/"):
+            self.guests.subscriptions.dispatch(
+                MqttMessage(topic=message.topic, payload=message.payload, retain=message.retain)
+            )
+            return
         try:
             topic = parse(self._root, message.topic)
         except InvalidTopic as error:
@@ -176,9 +216,14 @@ class Bridge:
         match topic:
             case DeviceTopic(kind=Kind.DOWN_DESIRED):
                 self._correct(topic, message)
+            case DeviceTopic(kind=Kind.DOWN_CMD):
+                if message.retain and message.payload:
+                    self._clear_command(topic, message)
+            case DeviceTopic(kind=Kind.UP_ACK):
+                self.orders.answered(topic.device, message.payload)
             case DeviceTopic():
                 work = partial(self._agents.report, topic, message)
-                self._turns.take(topic.device, work, self._log_report)
+                self._report_turns.take(topic.device, work, self._log_report)
             case ZoneTopic() | ClientTopic() | MirrorTopic() if topic.kind.asks:
                 self._asked(topic, message)
             case _ if topic.kind.retained:
@@ -192,7 +237,10 @@ class Bridge:
         request = Request(topic, message)
         place = getattr(topic, "zone", None) or getattr(topic, "device", None) or topic.client
         work = partial(self._commands.execute, request)
-        self._turns.take(place, work, partial(self._answers.refuse, request))
+        # What a loudspeaker does once takes long, and what it reports meanwhile must not wait.
+        is_order = isinstance(topic, MirrorTopic) and topic.kind is Kind.CMD
+        turns = self._order_turns if is_order else self._turns
+        turns.take(place, work, partial(self._answers.refuse, request))
 
     def _clear_command(self, topic: Topic, message: Incoming) -> None:
         self._log.warning("MQTT: a retained message on %s was removed", message.topic)
@@ -202,6 +250,9 @@ class Bridge:
 
     def _client_of(self, topic: Topic) -> UUID | None:
         """The client that a topic belongs to, if there is such a client."""
+        if isinstance(topic, DeviceTopic):
+            device = self._mirror.device_by_key(topic.device)
+            return device.client_id if device else None
         text = getattr(topic, "client", None)
         return next((known for known in self._mirror.known.clients if str(known) == text), None)
 

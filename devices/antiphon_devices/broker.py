@@ -23,6 +23,8 @@ from antiphon_devices.settings import BrokerAddress, MqttSettings
 SERVER_ACCOUNT = "antiphon"
 INTEGRATOR_ACCOUNT = "integrator"
 INTEGRATOR_FILE = "integrator.url"
+SPEAKER_ACCOUNT = "speaker"
+SPEAKER_FILE = "speaker.url"
 _HASH_ROUNDS = 101
 _SALT_BYTES = 12
 _START_TIMEOUT_S = 5.0
@@ -34,8 +36,10 @@ async def own_broker(
 ) -> AsyncIterator[BrokerAddress]:
     """Run mosquitto while the context is entered; yields how the server logs in.
 
-    Two accounts exist: one for the server, with a new password at every start, and one for
-    integrators, whose URL (password included) stays the same in `data_dir/integrator.url`.
+    Three accounts exist: one for the server, with a new password at every start, one for
+    integrators, whose URL (password included) stays the same in `data_dir/integrator.url`, and
+    one for loudspeakers, likewise in `speaker.url`, which reaches nothing but the topics of the
+    device that its MQTT client id names.
     Raises ProgramMissing where mosquitto is not installed.
     """
     program = Program(
@@ -84,16 +88,15 @@ def _write_files(settings: MqttSettings, address: BrokerAddress, data_dir: Path)
         raise AssertionError("our own broker always has a password")
     data_dir.mkdir(parents=True, exist_ok=True)
     data_dir.chmod(0o700)
-    integrator = _integrator_password(data_dir / INTEGRATOR_FILE)
-    _write_secret(
-        data_dir / "passwords",
-        f"{SERVER_ACCOUNT}:{_hashed(address.password.get_secret_value())}\n"
-        f"{INTEGRATOR_ACCOUNT}:{_hashed(integrator)}\n",
-    )
-    _write_secret(
-        data_dir / INTEGRATOR_FILE,
-        f"mqtt://{INTEGRATOR_ACCOUNT}:{integrator}@{address.host}:{address.port}\n",
-    )
+    hashed = [f"{SERVER_ACCOUNT}:{_hashed(address.password.get_secret_value())}\n"]
+    kept = ((INTEGRATOR_ACCOUNT, INTEGRATOR_FILE), (SPEAKER_ACCOUNT, SPEAKER_FILE))
+    for account, file in kept:
+        password = _kept_password(data_dir / file)
+        hashed.append(f"{account}:{_hashed(password)}\n")
+        url = f"mqtt://{account}:{password}@{address.host}:{address.port}\n"
+        _write_secret(data_dir / file, url)
+    _write_secret(data_dir / "passwords", "".join(hashed))
+    _write_secret(data_dir / "access", _access(settings.root))
     _write_secret(data_dir / "mosquitto.conf", _configuration(settings, address.port, data_dir))
 
 
@@ -110,6 +113,7 @@ def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
             # The default, 1000, silently drops the rest of what a newcomer finds retained.
             "max_queued_messages 200000",
             f"password_file {data_dir / 'passwords'}",
+            f"acl_file {data_dir / 'access'}",
             "persistence true",
             f"persistence_location {data_dir}/",
             "autosave_interval 60",
@@ -123,7 +127,17 @@ def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
     )
 
 
-def _integrator_password(file: Path) -> str:
+def _access(root: str) -> str:
+    """Who reaches what. `%c` is the client id, in which mosquitto takes no wildcards."""
+    lines = []
+    for account in (SERVER_ACCOUNT, INTEGRATOR_ACCOUNT):
+        lines += [f"user {account}", "topic readwrite #", "topic read $SYS/#"]
+    device = f"{root}/device/%c"
+    lines += [f"pattern write {device}/up/#", f"pattern read {device}/up/status"]
+    return "\n".join([*lines, f"pattern read {device}/down/#", ""])
+
+
+def _kept_password(file: Path) -> str:
     try:
         known = urlsplit(file.read_text().strip()).password
     except (OSError, ValueError):

@@ -18,6 +18,7 @@ from antiphon_devices.payloads import (
     AckStatus,
     AnnounceCommand,
     Command,
+    OrderCommand,
     PlayCommand,
     SetDocument,
     StopAnnouncementCommand,
@@ -25,6 +26,7 @@ from antiphon_devices.payloads import (
 from antiphon_devices.requests import NotSupported, Request, UnknownOp, uuid_of
 from antiphon_devices.topics import ClientTopic, Kind, MirrorTopic, ZoneTopic
 
+_ORDERS = ("identify", "test_tone", "restart")
 _LATER = "This server does not do it yet."
 
 
@@ -61,7 +63,7 @@ class Commands:
             case MirrorTopic(kind=Kind.SET):
                 await self._set_device(request, self._device(topic))
             case MirrorTopic():
-                raise NotSupported(f"Loudspeakers have no {request.op} here. {_LATER}")
+                await self._order(request, self._device(topic))
             case ClientTopic():
                 await self._client_op(request)
 
@@ -194,6 +196,13 @@ class Commands:
 
     async def _done(self, request: Request, zone_id: UUID) -> None:
         await self._mirror.answer_zone(zone_id)
+        self._answers.ack(request, AckStatus.COMPLETED)
+
+    async def _order(self, request: Request, device: DeviceView) -> None:
+        if request.op not in _ORDERS:
+            raise UnknownOp(request.op, _ORDERS)
+        arguments = request.read(OrderCommand).args
+        await self._devices.order(request.principal, device.id, request.op, arguments)
         self._answers.ack(request, AckStatus.COMPLETED)
 
     def _device(self, topic: MirrorTopic) -> DeviceView:

@@ -14,9 +14,9 @@ import secrets
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -27,12 +27,13 @@ from antiphon.processes import Backoff
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import OFFLINE, ONLINE
 from antiphon_devices.settings import BrokerAddress
+from antiphon_devices.subscriptions import Subscriptions
 
-_KEEPALIVE_S = 30
 _ANSWER_TIMEOUT_S = 10.0
 _FAREWELL_TIMEOUT_S = 2.0
 _SETTLED_S = 10.0
 _IN_FLIGHT = 64
+_FILTERS_AT_ONCE = 200
 _MAX_QUEUED_INCOMING = 20_000
 
 
@@ -65,12 +66,18 @@ class Session:
     """What every connection begins with.
 
     `mirrored` are filters whose messages come with the retain flag as the sender set it and never
-    from ourselves; `reported` are plain filters: there the flag tells old from new.
+    from ourselves; `reported` are plain filters: there the flag tells old from new. `plugins` are
+    the filters of plugins, of the first kind; they come and go while we are connected. `identifier`
+    is our name at the broker, random where it is empty; a broker that hears nothing for one and a
+    half times `keepalive_s` speaks our last will.
     """
 
     status_topic: str
     mirrored: Sequence[str]
     reported: Sequence[str]
+    identifier: str = ""
+    keepalive_s: int = 30
+    plugins: Subscriptions[Any] = field(default_factory=Subscriptions)
 
 
 class Connection:
@@ -91,7 +98,7 @@ class Connection:
         self._log = log
         # The same all along: a broker that still holds an older connection ends that one first,
         # so that its will comes before our `online`.
-        self._identifier = f"antiphon-{secrets.token_hex(4)}"
+        self._identifier = session.identifier or f"antiphon-{secrets.token_hex(4)}"
         self._closing = asyncio.Event()
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -150,6 +157,8 @@ class Connection:
                 await self._serve(client)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             return was_up, f"the broker at {self._address.shown} is away: {error}"
+        finally:
+            self._session.plugins.lost()
         return was_up, f"the broker at {self._address.shown} closed the connection"
 
     def _client(self) -> aiomqtt.Client:
@@ -164,7 +173,7 @@ class Connection:
             will=aiomqtt.Will(self._session.status_topic, OFFLINE, qos=1, retain=True),
             clean_start=True,
             timeout=_ANSWER_TIMEOUT_S,
-            keepalive=_KEEPALIVE_S,
+            keepalive=self._session.keepalive_s,
             max_queued_incoming_messages=_MAX_QUEUED_INCOMING,
             tls_context=_tls(address) if address.tls else None,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -181,12 +190,34 @@ class Connection:
             for code in await client.subscribe(filters):
                 if getattr(code, "is_failure", False):
                     raise aiomqtt.MqttError(f"it refuses a subscription: {code}")
+        await self._subscribe_plugins(client, self._session.plugins.begin())
         self._outbox.hold(self._session.status_topic, ONLINE)
+
+    async def _subscribe_plugins(self, client: aiomqtt.Client, wanted: Sequence[str]) -> None:
+        as_written = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+        for start in range(0, len(wanted), _FILTERS_AT_ONCE):
+            some = wanted[start : start + _FILTERS_AT_ONCE]
+            codes = await client.subscribe([(name, as_written) for name in some])
+            for name, code in zip(some, codes, strict=True):
+                if getattr(code, "is_failure", False):
+                    self._log.warning("MQTT: the broker refuses to let us read %s: %s", name, code)
+        self._session.plugins.done()
+
+    async def _follow_plugins(self, client: aiomqtt.Client) -> None:
+        while True:
+            changes = await self._session.plugins.changes()
+            if gone := [name for name, wanted in changes.items() if not wanted]:
+                await client.unsubscribe(gone)
+            await self._subscribe_plugins(client, [name for name, on in changes.items() if on])
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Read and write until the connection breaks (raises MqttError) or we close."""
         closing = asyncio.create_task(self._closing.wait())
-        work = [asyncio.create_task(self._read(client)), asyncio.create_task(self._write(client))]
+        work = [
+            asyncio.create_task(self._read(client)),
+            asyncio.create_task(self._write(client)),
+            asyncio.create_task(self._follow_plugins(client)),
+        ]
         try:
             await asyncio.wait({closing, *work}, return_when=asyncio.FIRST_COMPLETED)
             if closing.done():
@@ -241,7 +272,7 @@ class Connection:
             await client.publish(
                 message.topic,
                 message.payload,
-                qos=1,
+                qos=message.qos,
                 retain=message.retain,
                 properties=_properties(message),
             )

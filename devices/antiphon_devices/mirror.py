@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from antiphon.errors import NotFound
-from antiphon.plugins import Devices, DeviceView, PlaybackView, Zones
+from antiphon.plugins import DeviceReport, Devices, DeviceView, PlaybackView, Zones
 from antiphon.types import Principal, Via
 from antiphon_devices import views
 from antiphon_devices.documents import Documents
 from antiphon_devices.payloads import OFFLINE, ONLINE, AgentState, ClientInfo
+from antiphon_devices.reports import AgentInfo
 from antiphon_devices.roster import Roster
 from antiphon_devices.topics import (
     ClientTopic,
@@ -29,10 +30,22 @@ Clients = Callable[[], Awaitable[Mapping[UUID, ClientInfo]]]
 
 @dataclass(slots=True)
 class Agent:
-    """What a loudspeaker's own agent last said."""
+    """What a loudspeaker's own agent last said, and what the server was told of it.
 
-    is_online: bool = False
+    `measured_at` is when telemetry came last; `is_silent` whether it should have come since.
+    """
+
+    status: bool | None = None
     state: AgentState | None = None
+    info: AgentInfo | None = None
+    measured_at: float | None = None
+    is_silent: bool = False
+    reported: DeviceReport | None = None
+
+    @property
+    def is_online(self) -> bool | None:
+        """Whether it is there; None where nobody has told."""
+        return False if self.is_silent else self.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Building:
     zones: Zones
     devices: Devices
     clients: Clients
+    telemetry_interval_s: int = 60
 
 
 @dataclass(slots=True)
@@ -77,7 +91,9 @@ class Mirror:
     async def load(self) -> None:
         """Look at everything; documents of what is gone are emptied."""
         known = self.known
-        known.clients = dict(await self._building.clients())
+        before, known.clients = known.clients, dict(await self._building.clients())
+        for client_id in before.keys() - known.clients.keys():
+            self._remove_client(client_id)
         zones = {zone.zone_id: zone for zone in await self._building.zones.views(SERVER)}
         devices = {device.id: device for device in await self._building.devices.views(SERVER)}
         for zone_id in known.zones.keys() - zones.keys():
@@ -134,6 +150,10 @@ class Mirror:
         )
         self._documents.put(ClientTopic(Kind.STATE, client=str(client_id)), state)
 
+    def _remove_client(self, client_id: UUID) -> None:
+        for kind in (Kind.INFO, Kind.STATE):
+            self._documents.drop(ClientTopic(kind, client=str(client_id)))
+
     async def answer_zone(self, zone_id: UUID) -> None:
         """The answer to a `set`: the zone's state, even where nothing changed."""
         before = self._rev(self.known.zones.get(zone_id))
@@ -174,7 +194,12 @@ class Mirror:
     def is_online(self, device: DeviceView) -> bool:
         """Whether the loudspeaker is there; an agent whose will came knows it first."""
         agent = self.known.agents.get(device_key(device.device_id))
-        return device.is_online and (agent is None or agent.is_online)
+        return device.is_online and (agent is None or agent.is_online is not False)
+
+    def has_agent(self, key: str) -> bool:
+        """Whether an agent is there that can be told to do something."""
+        agent = self.known.agents.get(key)
+        return agent is not None and agent.is_online is True
 
     def put_desired(self, device: DeviceView) -> int | None:
         """Tell the agent of a loudspeaker, where it has one, what is wanted; the revision."""
@@ -182,7 +207,9 @@ class Mirror:
         if key not in self.known.agents:
             return None
         topic = DeviceTopic(Kind.DOWN_DESIRED, device=key)
-        return self._documents.put(topic, views.desired(device))
+        server = self._building.devices.stream_server
+        interval_s = self._building.telemetry_interval_s
+        return self._documents.put(topic, views.desired(device, server, interval_s))
 
     def _rev(self, view: PlaybackView | DeviceView | None) -> int | None:
         match view:

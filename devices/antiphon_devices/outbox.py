@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import KeysView
+from collections.abc import Callable, KeysView
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message. `expires_s` and `correlation` are MQTT 5 properties, where they are set."""
+    """One message. `expires_s` and `correlation` are MQTT 5 properties, where they are set.
+
+    With `qos` 0 a message may be lost: for figures that the next ones replace.
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
     expires_s: int | None = None
     correlation: bytes | None = None
+    qos: int = 1
 
 
 class Outbox:
@@ -33,6 +37,7 @@ class Outbox:
         self._passing = 0
         self._serial = 0
         self._filled = asyncio.Event()
+        self._watchers: list[Callable[[str, bytes], None]] = []
         self.dropped = 0
 
     @property
@@ -49,13 +54,26 @@ class Outbox:
 
     def hold(self, topic: str, payload: bytes) -> None:
         """Let `payload` be what `topic` holds from now on."""
+        is_news = self._documents.get(topic) != payload
         self._documents[topic] = payload
         self._wait(topic, Outgoing(topic, payload, retain=True))
+        if is_news:
+            self._tell(topic, payload)
 
     def empty(self, topic: str) -> None:
         """Let `topic` hold nothing."""
-        self._documents.pop(topic, None)
+        was_held = self._documents.pop(topic, None) is not None
         self._wait(topic, Outgoing(topic, b"", retain=True))
+        if was_held:
+            self._tell(topic, b"")
+
+    def watch(self, watcher: Callable[[str, bytes], None]) -> None:
+        """Call `watcher` with each document that changes, and with nothing when it is emptied."""
+        self._watchers.append(watcher)
+
+    def _tell(self, topic: str, payload: bytes) -> None:
+        for watcher in self._watchers:
+            watcher(topic, payload)
 
     def say(self, message: Outgoing) -> None:
         """Send a passing message once."""

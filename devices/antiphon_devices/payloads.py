@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from antiphon.types import Band, Playback, Repeat
+from antiphon.types import Band, CallState, Playback, Repeat
 
 MAX_PAYLOAD_BYTES = 16 * 1024
 PROTOCOL = "1.0"
@@ -188,6 +188,53 @@ class Track(Written):
     art_url: str | None = None
 
 
+class AnnouncementEvent(Written):
+    """`…/zone/<zone>/event/announcement`: a call went on in the zone; `event_type` is its state."""
+
+    event_type: CallState
+    ts: Timestamp
+    call_id: UUID
+    announcement_id: UUID | None
+    title: str
+    reason: str | None
+
+
+class TrackEventType(StrEnum):
+    """What happened to a track."""
+
+    STARTED = "started"
+    FINISHED = "finished"
+    SKIPPED = "skipped"
+
+
+class TrackEvent(Written):
+    """`…/zone/<zone>/event/track`. What is not told of an `event_type` is null."""
+
+    event_type: TrackEventType
+    ts: Timestamp
+    music_id: UUID | None
+    title: str
+    artist: str | None = None
+    duration_s: float | None = None
+    played_s: float | None = None
+    reason: str | None = None
+
+
+class FaultEventType(StrEnum):
+    """What went wrong."""
+
+    STARVED = "starved"
+
+
+class FaultEvent(Written):
+    """`…/zone/<zone>/event/fault`: `lost_s` of the zone's sound were lost."""
+
+    event_type: FaultEventType
+    ts: Timestamp
+    lost_s: float
+    reason: str
+
+
 class DeviceInfo(Written):
     """`client/<client>/device/<device>/info`."""
 
@@ -284,6 +331,12 @@ class StopAnnouncementCommand(Command):
     """`cmd/stop_announcement`: the call with that id, or the one that is heard now."""
 
     call_id: UUID | None = None
+
+
+class OrderCommand(Command):
+    """`…/device/<device>/cmd/<op>`: what a loudspeaker is to do once."""
+
+    args: dict[str, Any] = Field(default_factory=dict)
 
 
 class SetDocument(Command):

@@ -13,6 +13,7 @@ from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped
 from antiphon_devices.bridge import PART, Bridge, bridged
 from antiphon_devices.broker import own_broker
+from antiphon_devices.driver import AgentDriver
 from antiphon_devices.mirror import SERVER, Building, Clients
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.settings import MqttSettings
@@ -24,7 +25,12 @@ async def mqtt_service(
 ) -> AsyncIterator[None]:
     """Run MQTT as the settings want it. Never fails for want of a broker: MQTT is then off."""
     settings = context.settings if isinstance(context.settings, MqttSettings) else MqttSettings()
-    building = Building(context.zones, context.devices, clients or clients_of_database)
+    building = Building(
+        context.zones,
+        context.devices,
+        clients or clients_of_database,
+        settings.telemetry_interval_s,
+    )
     async with AsyncExitStack() as stack:
         if settings.is_off:
             context.log.info("MQTT is off: [mqtt] url says so")
@@ -39,6 +45,8 @@ async def mqtt_service(
                 context.bus.publish(PartChanged(part=PART, is_up=False, message=str(error)))
             else:
                 bridge = Bridge(building, context.bus, settings.root, context.log)
+                context.devices.add_driver(AgentDriver(bridge.orders))
+                stack.callback(context.mqtt.make(bridge.guests))
                 await stack.enter_async_context(bridged(bridge, address, context.log))
         yield
 

@@ -38,7 +38,8 @@ class MqttSettings(BaseModel):
 
     Else the URL of a broker that runs elsewhere. `port` and `bind` are for our own broker alone;
     a port that is taken is replaced by a free one, and the log says which. `ca_file` holds the
-    certificates to trust for `mqtts://`, where the system's are not enough.
+    certificates to trust for `mqtts://`, where the system's are not enough. Loudspeakers report
+    their figures every `telemetry_interval_s`; one that misses two and a half times is offline.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -49,6 +50,7 @@ class MqttSettings(BaseModel):
     root: str = "antiphon/v1"
     program: str = "mosquitto"
     ca_file: Path | None = None
+    telemetry_interval_s: int = Field(default=60, ge=10, le=3600)
 
     @field_validator("url")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from antiphon.plugins import DeviceView, PlaybackView
+from antiphon.plugins import DeviceView, PlaybackView, StreamServer
 from antiphon.types import Playback
 from antiphon_devices.documents import UNSTAMPED
 from antiphon_devices.payloads import (
@@ -18,6 +18,7 @@ from antiphon_devices.payloads import (
     DeviceInfo,
     DeviceState,
     OnlineCounts,
+    SnapserverAddress,
     Track,
     ZoneCounts,
     ZoneInfo,
@@ -141,15 +142,18 @@ def device_state(device: DeviceView, agent: AgentState | None) -> DeviceState:
     )
 
 
-def desired(device: DeviceView) -> Desired:
+def desired(device: DeviceView, server: StreamServer | None, telemetry_interval_s: int) -> Desired:
     """What a loudspeaker's agent is to bring about."""
+    address = SnapserverAddress(host=server.host, port=server.port) if server else None
     return Desired(
         rev=0,
         ts=UNSTAMPED,
         name=device.name,
         zone_id=device.zone_id,
+        snapserver=address,
         volume=device.volume,
         latency_ms=device.latency_ms,
+        telemetry_interval_s=telemetry_interval_s,
     )
 
 

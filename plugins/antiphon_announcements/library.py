@@ -13,7 +13,7 @@ from uuid import UUID
 from antiphon.errors import Invalid, NotFound, UnsupportedMedia
 from antiphon.events import MediaImported, MediaMeasured
 from antiphon.plugins import MediaRef, Page, PluginContext
-from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.scope import belongs_to, scoped, writable_client
 from antiphon.types import Principal
 from antiphon_announcements.clips import WORKER
 from antiphon_announcements.files import discard, move, share
@@ -65,6 +65,7 @@ class AnnouncementLibrary:
     async def speak(self, principal: Principal, wanted: SpeakAnnouncement) -> Announcement:
         """A new announcement from text. Returns when it is spoken."""
         client_id = await writable_client(principal, wanted.client_id)
+        await _check_folder(client_id, wanted.folder_id)
         clip = await self._speak(client_id, wanted.text, wanted.voice)
         described = wanted.model_dump(exclude={"client_id", "text", "voice"})
         return await self._create(principal, client_id, described | clip)
@@ -73,6 +74,7 @@ class AnnouncementLibrary:
         """A new announcement from a received file. Raises UnsupportedMedia."""
         wanted = upload.read_fields(UploadFields)
         client_id = await writable_client(principal, wanted.client_id)
+        await _check_folder(client_id, wanted.folder_id)
         found = await self._context.jobs.run(
             "antiphon_announcements.inspection:inspect", {"path": str(upload.path)}, worker=WORKER
         )
@@ -92,6 +94,7 @@ class AnnouncementLibrary:
         """Change an announcement; one whose text or voice changes is spoken anew first."""
         row = await self.get(principal, announcement_id)
         changes = change.model_dump(exclude_unset=True)
+        await _check_folder(row.client_id, changes.get("folder_id"))
         text, voice = changes.pop("text", None), changes.pop("voice", None)
         old = self.path(row)
         row.update_from_dict(changes)
@@ -164,6 +167,11 @@ class AnnouncementLibrary:
                 )
             )
         return row
+
+
+async def _check_folder(client_id: UUID, folder_id: UUID | None) -> None:
+    if folder_id is not None and not await belongs_to(client_id, "music.Folder", folder_id):
+        raise Invalid.field("folder_id", f"there is no folder {folder_id}")
 
 
 def _searchable(*texts: str | None) -> str:

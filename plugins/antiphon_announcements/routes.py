@@ -11,6 +11,7 @@ from aiohttp import web
 
 from antiphon.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
 from antiphon.plugins import CallView, Everyone, Managers, Page, PluginContext, Request, Route
+from antiphon.types import Effect
 from antiphon_announcements.library import AnnouncementLibrary
 from antiphon_announcements.uploads import receive
 from antiphon_announcements.views import (
@@ -109,6 +110,7 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             summary="Play an announcement in zones",
             tag=_TAG,
             roles=Everyone,
+            effect=Effect.CONTROL,
             body=PlayAnnouncement,
             response=CallView,
             status=202,

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from tortoise.functions import Count, Sum
+
 from antiphon.errors import Invalid, NotFound
-from antiphon.plugins import Jobs, Media, MediaRef, MediaSource, SpeechRegistry, Voice
+from antiphon.plugins import (
+    Jobs,
+    Media,
+    MediaRef,
+    MediaSource,
+    MediaTotals,
+    SpeechRegistry,
+    Voice,
+)
 from antiphon_announcements.clips import WORKER, Clip, ClipStore
 from antiphon_announcements.models import Announcement
 from antiphon_announcements.settings import CHIME_NAMES
@@ -52,6 +63,20 @@ class AnnouncementSource(MediaSource):
             band=row.band,
             chime=row.chime,
         )
+
+    async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:
+        """See `MediaSource.totals`."""
+        rows = Announcement.filter(deleted_at__isnull=True)
+        if client_id is not None:
+            rows = rows.filter(client_id=client_id)
+        sums = rows.annotate(n=Count("id"), seconds=Sum("duration_s"), size=Sum("file_size"))
+        found = await sums.group_by("client_id").values_list("client_id", "n", "seconds", "size")
+        return {
+            "announcement": {
+                UUID(str(key)): MediaTotals(count=n, seconds=seconds, bytes=int(size))
+                for key, n, seconds, size in found
+            }
+        }
 
 
 class TextSource(MediaSource):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from antiphon.plugins import ApiModel, CallRequest, Line, ListQuery, left_out
+from antiphon.plugins import ApiModel, CallOptions, CallRequest, Line, ListQuery, left_out
 from antiphon.types import Band, Frozen
 from antiphon_announcements.models import Announcement, AnnouncementType
 from antiphon_announcements.sources import MAX_TEXT_CHARACTERS
@@ -144,20 +144,8 @@ class AnnouncementQuery(ListQuery):
     enabled: bool | None = None
 
 
-class PlayAnnouncement(ApiModel):
-    """Where and how to play an announcement: in `zones`, or in all."""
-
-    zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
-    all: bool = False
-    band: Band | None = None
-    chime: bool | None = None
-    expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Self:
-        if (self.zones is None) == (not self.all):
-            raise ValueError("give either zones, or all: true")
-        return self
+class PlayAnnouncement(CallOptions):
+    """Where and how to play an announcement: see the call's own description."""
 
     def call(self, announcement_id: UUID) -> CallRequest:
         """The call that plays that announcement so."""

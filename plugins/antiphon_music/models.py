@@ -97,6 +97,6 @@ class MusicFile(SoftDeleteModel):
         table = "music_file"
         indexes = (
             ("client_id", "folder_id", "order"),
-            ("client_id", "title"),
-            ("client_id", "artist"),
+            ("client_id", "deleted_at", "title", "id"),
+            ("client_id", "deleted_at", "artist", "title", "id"),
         )

@@ -126,7 +126,10 @@ def matching(principal: Principal, query: MusicQuery) -> QuerySet[MusicFile]:
     for word in search_words(query.search):
         rows = rows.filter(search_text__contains=word)
     default = MusicOrder.TITLE if query.folder_id is None else MusicOrder.ORDER
-    return rows.order_by(query.order or default, "title", "id")
+    # All in one direction and each once, as an index has them: else all rows are sorted each time.
+    first = (query.order or default).value
+    sign = "-" if first.startswith("-") else ""
+    return rows.order_by(*dict.fromkeys((first, f"{sign}title", f"{sign}id")))
 
 
 async def _one(request: Request[Any, Any]) -> MusicFile:

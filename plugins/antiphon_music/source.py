@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+from tortoise.functions import Count, Sum
+
 from antiphon.errors import Invalid, NotFound
-from antiphon.plugins import Media, MediaRef, MediaSource
+from antiphon.plugins import Media, MediaRef, MediaSource, MediaTotals
 from antiphon.types import Band
 from antiphon_music.folders import descendants, parents_of
 from antiphon_music.models import MusicFile
 
 MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
+_KNOWN = ("file", "title", "artist", "album", "duration_s", "loudness_lufs", "true_peak_db")
 
 
 class MusicSource(MediaSource):
@@ -35,20 +40,38 @@ class MusicSource(MediaSource):
         music = await MusicFile.get_or_none(id=key, client_id=client_id, deleted_at=None)
         if music is None:
             raise NotFound("track", key)
-        path = self._media_dir / music.file
-        if not await asyncio.to_thread(path.is_file):
+        media = self._media(ref, [getattr(music, name) for name in _KNOWN])
+        if not await asyncio.to_thread(media.path.is_file):
             raise NotFound("audio file of the track", f"{music.title!r} ({key})")
+        return media
+
+    def _media(self, ref: MediaRef, known: Sequence[Any]) -> Media:
+        file, title, artist, album, duration_s, loudness_lufs, true_peak_db = known
         return Media(
             ref=ref,
-            path=path,
-            title=music.title,
-            artist=music.artist or None,
-            album=music.album or None,
-            duration_s=music.duration_s,
-            loudness_lufs=music.loudness_lufs,
-            true_peak_db=music.true_peak_db,
+            path=self._media_dir / file,
+            title=title,
+            artist=artist or None,
+            album=album or None,
+            duration_s=duration_s,
+            loudness_lufs=loudness_lufs,
+            true_peak_db=true_peak_db,
             band=Band.MUSIC,
         )
+
+    async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
+        """See `MediaSource.describe`: a few queries, however many tracks."""
+        by_key: dict[UUID, MediaRef] = {}
+        for ref in refs:
+            with suppress(NotFound):
+                by_key[_key(ref)] = ref
+        found: dict[MediaRef, Media] = {}
+        for keys in _batches(list(by_key)):
+            rows = MusicFile.filter(id__in=keys, client_id=client_id, deleted_at=None)
+            # Plain tuples, as in `_tracks`: objects would take many times as long.
+            for key, *values in await rows.values_list("id", *_KNOWN):
+                found[by_key[key]] = self._media(by_key[key], values)
+        return found
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """The tracks: a folder's own in their order, then those of its sub-folders by name."""
@@ -63,6 +86,20 @@ class MusicSource(MediaSource):
         roots = [key for key, parent in parents.items() if parent is None]
         return await _tracks(client_id, [None, *descendants(parents, roots)])
 
+    async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:
+        """See `MediaSource.totals`."""
+        rows = MusicFile.filter(deleted_at__isnull=True)
+        if client_id is not None:
+            rows = rows.filter(client_id=client_id)
+        sums = rows.annotate(n=Count("id"), seconds=Sum("duration_s"), size=Sum("file_size"))
+        found = await sums.group_by("client_id").values_list("client_id", "n", "seconds", "size")
+        return {
+            MUSIC: {
+                UUID(str(key)): MediaTotals(count=n, seconds=seconds, bytes=int(size))
+                for key, n, seconds, size in found
+            }
+        }
+
 
 async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[MediaRef]:
     place = {key: index for index, key in enumerate(folders)}
@@ -71,6 +108,11 @@ async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[Media
     rows = [row for row in await query.values_list("id", "folder_id") if row[1] in place]
     rows.sort(key=lambda row: place[row[1]])
     return [MediaRef(kind=MUSIC, value=str(row[0])) for row in rows]
+
+
+def _batches(keys: list[UUID], size: int = 500) -> Iterator[list[UUID]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 def _key(ref: MediaRef) -> UUID:

@@ -11,3 +11,7 @@ class ScheduleChanged(Event):
     """A schedule was made, changed, switched or deleted."""
 
     schedule_id: UUID
+
+
+class CalendarChanged(Event):
+    """A calendar of `client_id` was changed or deleted."""

@@ -1,107 +1,84 @@
 """What is due, and when the next thing is: schedules and the time in, firings out.
 
-Nothing here waits, asks a clock or touches a database, so the same code can look into any
-period. A firing costs O(log n) for n schedules.
+Nothing here waits, asks a clock or touches a database, so the same code decides what is fired and
+what a preview of any period shows. A firing costs O(log n) for n schedules.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from antiphon.types import Frozen
-from antiphon_scheduling.recurrence import Recurrence
+from antiphon_scheduling.neighbours import Layers, Said
+from antiphon_scheduling.outcomes import Block, Firing, Miss, Why
+from antiphon_scheduling.plan import Place, Plan
+from antiphon_scheduling.recurrence import Deed
+from antiphon_scheduling.rules import Quiets, quiet_span
+from antiphon_scheduling.walltime import TICK, day_of
 
-_TICK = timedelta(microseconds=1)
 _STALE_KEPT = 100
+_NO_ZONE = "None of the schedule's zones exists any more."
 
-
-class Plan(Frozen):
-    """What the planner needs of a schedule.
-
-    Nothing up to `settled_until` is ever due; `turn` counts what was fired. Of plans that fall
-    together, those of higher `priority` come first.
-    """
-
-    schedule_id: UUID
-    recurrence: Recurrence
-    timezone: str
-    anchor: datetime
-    settled_until: datetime
-    turn: int = 0
-    priority: int = 0
-
-    def following(self, after: datetime) -> datetime | None:
-        """The first instant later than `after`, and than what is settled."""
-        zone = ZoneInfo(self.timezone)
-        return self.recurrence.following(max(after, self.settled_until), zone, self.anchor)
-
-    def announcement(self, turn: int) -> UUID:
-        """Whose turn it is."""
-        return self.recurrence.announcements[turn % len(self.recurrence.announcements)]
-
-
-class Firing(Frozen):
-    """A schedule is to make a call, for this instant."""
-
-    schedule_id: UUID
-    instant: datetime
-    announcement_id: UUID
-    turn: int
-
-
-class Miss(Frozen):
-    """A schedule's instant, and all others up to `until`, are too old to be fired."""
-
-    schedule_id: UUID
-    instant: datetime
-    until: datetime
+Places = Callable[[UUID], Sequence[Place]]
 
 
 class _Entry(NamedTuple):
-    """A place in the heap: earliest first, then the more important, then the older."""
+    """A place in the heap: earliest first, then the more important, then by id."""
 
     instant: datetime
-    unimportance: int
-    number: int
+    unimportance: tuple[int, int]
     schedule_id: UUID
+    number: int
 
 
 class Planner:
     """The next instants of all schedules that are in it.
 
     An instant older than `grace` is missed. Of several instants of one schedule that are due at
-    once (after a sleep of the machine), the latest is fired and the others are missed.
+    once (after a sleep of the machine), the latest is fired and the others are missed. `places`
+    gives the zones of a client, and is asked whenever something is due.
     """
 
-    def __init__(self, grace: timedelta) -> None:
+    def __init__(self, grace: timedelta, places: Places) -> None:
         self._grace = grace
+        self._places = places
         self._heap: list[_Entry] = []
         self._current: dict[UUID, tuple[Plan, int]] = {}
         self._numbers = count()
+        self._layers = Layers()
+        self._music: dict[UUID, tuple[datetime, UUID]] = {}
+        self.said = Said()
 
     def put(self, plan: Plan) -> None:
         """Add a plan, or replace the one of the same schedule."""
-        self._push(plan, plan.following(plan.settled_until))
+        self.remove(plan.schedule_id)
+        self._layers.put(plan)
+        self._push(plan, self._following(plan, plan.settled_until))
         if len(self._heap) > 2 * len(self._current) + _STALE_KEPT:
             self._heap = [entry for entry in self._heap if self._is_current(entry)]
             heapq.heapify(self._heap)
 
     def remove(self, schedule_id: UUID) -> None:
         """Forget a schedule."""
-        self._current.pop(schedule_id, None)
+        if (known := self._current.pop(schedule_id, None)) is not None:
+            self._layers.remove(known[0])
 
     @property
     def next_instant(self) -> datetime | None:
-        """When something is due next."""
+        """When something is to be decided next."""
         while self._heap and not self._is_current(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0].instant if self._heap else None
+
+    @property
+    def plans(self) -> Iterator[Plan]:
+        """All plans, as they stand."""
+        return (plan for plan, _ in self._current.values())
 
     def due(self, now: datetime) -> Iterator[Firing | Miss]:
         """What is due; each is handed out once. Instants in order, the important ones first."""
@@ -113,31 +90,132 @@ class Planner:
     def _settle(self, plan: Plan, instant: datetime, now: datetime) -> Iterator[Firing | Miss]:
         oldest = now - self._grace
         latest = instant if instant >= oldest else None
-        following = plan.following(max(instant, oldest - _TICK))
+        following = self._following(plan, max(instant, oldest - TICK))
         while following is not None and following <= now:
-            latest, following = following, plan.following(following)
+            latest, following = following, self._following(plan, following)
         found: list[Firing | Miss] = []
         if latest != instant:
-            until = oldest if latest is None else latest - _TICK
-            found.append(Miss(schedule_id=plan.schedule_id, instant=instant, until=until))
+            until = oldest if latest is None else latest - TICK
+            found.append(Miss(plan.schedule_id, plan.client_id, instant, until))
         if latest is not None:
-            found.append(
-                Firing(
-                    schedule_id=plan.schedule_id,
-                    instant=latest,
-                    announcement_id=plan.announcement(plan.turn),
-                    turn=plan.turn,
-                )
-            )
-            plan = plan.model_copy(update={"turn": plan.turn + 1})
+            outcome = self._decide(plan, latest)
+            if isinstance(outcome, Firing) and outcome.zones:
+                plan = replace(plan, turn=plan.turn + 1)
+            if isinstance(outcome, Miss) or outcome.zones or outcome.blocks:
+                found.append(outcome)
         self._push(plan, following)
         yield from found
+
+    # --- one instant ---------------------------------------------------------------------------
+
+    def _decide(self, plan: Plan, instant: datetime) -> Firing | Miss:
+        places = self._places_of(plan)
+        if not places:
+            return Miss(plan.schedule_id, plan.client_id, instant, instant, _NO_ZONE)
+        is_own = plan.is_own_time(instant)
+        zones: list[UUID] = []
+        blocks: list[Block] = []
+        deferred_from: datetime | None = None
+        deed = plan.deed(instant)
+        for place in places:
+            quiets = self._quiets(plan, place, deed)
+            if not is_own:
+                origin = plan.first_deferred_to(instant, quiets)
+                if origin is None:
+                    continue
+                deferred_from, deed = origin, plan.deed(origin)
+            block = self._block(plan, instant, place.zone_id, quiets, deed)
+            if block is None:
+                zones.append(place.zone_id)
+            else:
+                blocks.append(block)
+        self._note(plan, instant, zones, deed)
+        return Firing(
+            schedule_id=plan.schedule_id,
+            client_id=plan.client_id,
+            instant=instant,
+            turn=plan.turn,
+            announcement_id=plan.announcement(deed),
+            music=deed.does.music,
+            zones=tuple(zones),
+            blocks=tuple(blocks),
+            everywhere=plan.zones is None and len(zones) == len(places),
+            deferred_from=deferred_from,
+        )
+
+    def _block(
+        self, plan: Plan, instant: datetime, zone_id: UUID, quiets: Quiets, deed: Deed
+    ) -> Block | None:
+        """What stands in the way of `plan` in a zone, the weightiest reason first."""
+        limits, music = plan.limits, deed.does.music
+        day = day_of(instant, plan.zone)
+        above = self._layers.above(plan, plan.group(deed.does), zone_id, day)
+        if above is not None:
+            detail = f"{above.name} ({above.limits.layer}) stands in for it on {day}"
+            return Block(zone_id, Why.LAYER, detail, above.schedule_id)
+        if (span := quiet_span(instant, plan.zone, quiets)) is not None:
+            until = span[1].astimezone(plan.zone)
+            if limits.defers:
+                return Block(zone_id, Why.DEFERRED, f"quiet hours; waits until {until:%H:%M}")
+            return Block(zone_id, Why.QUIET, f"quiet hours until {until:%H:%M}")
+        if music is not None:
+            at, other = self._music.get(zone_id, (None, None))
+            if at == instant:
+                detail = "a schedule of higher priority changes the music at the same time"
+                return Block(zone_id, Why.OUTRANKED, detail, other)
+            return None
+        if limits.min_gap is not None:
+            last = self.said.within(zone_id, instant, limits.min_gap)
+            if last is not None:
+                shown = f"{last.astimezone(plan.zone):%H:%M:%S}"
+                minutes = limits.min_gap.total_seconds() / 60
+                return Block(zone_id, Why.GAP, f"{shown} is less than {minutes:g} min ago")
+        if limits.max_per_hour is not None:
+            number = self.said.in_the_hour(zone_id, instant)
+            if number >= limits.max_per_hour:
+                return Block(zone_id, Why.CAP, f"{number} within the hour, the limit is reached")
+        return None
+
+    def _note(self, plan: Plan, instant: datetime, zones: list[UUID], deed: Deed) -> None:
+        for zone_id in zones:
+            if deed.does.music is not None:
+                self._music[zone_id] = (instant, plan.schedule_id)
+            else:
+                self.said.note(zone_id, instant)
+
+    # --- zones and their quiet hours -----------------------------------------------------------
+
+    def _places_of(self, plan: Plan) -> list[Place]:
+        places = self._places(plan.client_id)
+        if plan.zones is None:
+            return list(places)
+        wanted = set(plan.zones)
+        return [place for place in places if place.zone_id in wanted]
+
+    def _quiets(self, plan: Plan, place: Place, deed: Deed) -> Quiets:
+        """The hours in which `plan` is blocked in a zone; the zone's own leave music alone."""
+        if not plan.limits.hears_quiet:
+            return ()
+        return plan.limits.quiets + (() if deed.does.music else place.quiets)
+
+    def _following(self, plan: Plan, after: datetime) -> datetime | None:
+        if not plan.limits.defers:
+            return plan.following(after)
+        deeds = [Deed(does) for _, does in plan.recurrence.all_done]
+        places = self._places_of(plan)
+        return plan.following(
+            after, {self._quiets(plan, place, deed): None for place in places for deed in deeds}
+        )
+
+    # --- the heap ------------------------------------------------------------------------------
 
     def _push(self, plan: Plan, instant: datetime | None) -> None:
         number = next(self._numbers)
         self._current[plan.schedule_id] = (plan, number)
         if instant is not None:
-            heapq.heappush(self._heap, _Entry(instant, -plan.priority, number, plan.schedule_id))
+            priority, band = plan.limits.priority
+            entry = _Entry(instant, (-priority, -band), plan.schedule_id, number)
+            heapq.heappush(self._heap, entry)
 
     def _is_current(self, entry: _Entry) -> bool:
         return self._current.get(entry.schedule_id, (None, None))[1] == entry.number

@@ -1,63 +1,144 @@
-"""Reads plans out of the database."""
+"""Reads plans, calendars and zones out of the database."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter, ValidationError
+from tortoise.queryset import QuerySet
 
 from antiphon.tenancy.models import Client
 from antiphon.types import Band
-from antiphon_scheduling.models import Schedule
-from antiphon_scheduling.planner import Plan
+from antiphon_scheduling.calendars import NamedDays, PublicHolidays
+from antiphon_scheduling.models import Schedule, ScheduleCalendar
+from antiphon_scheduling.plan import Limits, Plan
 from antiphon_scheduling.recurrence import Recurrence
+from antiphon_scheduling.rules import Blocked, Calendar, Days, Rules
 
 _log = logging.getLogger(__name__)
 _RECURRENCE: TypeAdapter[Any] = TypeAdapter(Recurrence)
+_NO_RULES = Rules()
+_AT_ONCE = 500  # plans that are made before others have their turn on the loop
+_PASS_QUIET = frozenset({Band.PAGE, Band.URGENT})
 
 
-async def active_plans(schedule_id: UUID | None = None) -> list[Plan]:
-    """The plans of all schedules that are on, or of that one; of active clients alone."""
-    rows = Schedule.filter(
+class PlanRow(NamedTuple):
+    """The columns of a schedule that its plan is made of."""
+
+    id: UUID
+    client_id: UUID
+    name: str
+    config: dict[str, Any]
+    rules: dict[str, Any] | None
+    zones: list[str]
+    band: Band | None
+    created_at: datetime
+    in_force_since: datetime | None
+    settled_until: datetime
+    fired_count: int
+
+
+def active() -> QuerySet[Schedule]:
+    """The schedules that are on, of active clients."""
+    return Schedule.filter(
         enabled=True,
         deleted_at__isnull=True,
         client__is_active=True,
         client__deleted_at__isnull=True,
     )
-    if schedule_id is not None:
-        rows = rows.filter(id=schedule_id)
-    found = await rows
-    timezones = await timezones_of({row.client_id for row in found})
+
+
+async def read_plans(rows: QuerySet[Schedule]) -> list[Plan]:
+    """The plans of schedules; those that can not be read are left out, and logged."""
+    found = [PlanRow(*row) for row in await rows.values_list(*PlanRow._fields)]
+    client_ids = {row.client_id for row in found}
+    timezones = await timezones_of(client_ids)
+    calendars = await calendars_of(client_ids)
     plans = []
-    for row in found:
+    for number, row in enumerate(found):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
         try:
-            plans.append(plan_of(row, timezones[row.client_id]))
+            plans.append(plan_of(row, timezones[row.client_id], calendars))
         except ValidationError as error:
             _log.error("The schedule %s (%s) can not be read: %s", row.name, row.id, error)
     return plans
 
 
-def plan_of(row: Schedule, timezone: str) -> Plan:
+def plan_of(
+    row: PlanRow | Schedule, timezone: str, calendars: Mapping[UUID, Calendar] | None = None
+) -> Plan:
     """The plan of one schedule. Raises ValidationError."""
+    rules = Rules.model_validate(row.rules) if row.rules else _NO_RULES
+    band = Band(row.band) if row.band else Band.ANNOUNCEMENT
     return Plan(
         schedule_id=row.id,
+        client_id=row.client_id,
+        name=row.name,
         recurrence=_RECURRENCE.validate_python(row.config),
-        timezone=timezone,
+        zone=ZoneInfo(timezone),
         anchor=row.created_at,
+        since=row.in_force_since or row.created_at,
         settled_until=row.settled_until,
         turn=row.fired_count,
-        priority=(row.band or Band.ANNOUNCEMENT).priority,
+        zones=tuple(map(UUID, row.zones)) or None,
+        days=_EVERY_DAY if rules is _NO_RULES else Days.of(rules, dict(calendars or {})),
+        limits=_limits(rules, band),
     )
 
 
-async def timezones_of(client_ids: set[UUID]) -> dict[UUID, str]:
+_EVERY_DAY = Days()
+
+
+@cache
+def _no_limits(band: Band) -> Limits:
+    return Limits(priority=(_NO_RULES.priority, band.priority), hears_quiet=band not in _PASS_QUIET)
+
+
+def _limits(rules: Rules, band: Band) -> Limits:
+    if rules is _NO_RULES:
+        return _no_limits(band)
+    gap = rules.min_gap_min
+    return Limits(
+        layer=rules.layer,
+        group=rules.group,
+        priority=(rules.priority, band.priority),
+        quiets=tuple(rules.quiet),
+        hears_quiet=band not in _PASS_QUIET,
+        defers=rules.when_blocked is Blocked.DEFER,
+        avoid_repeat=rules.avoid_repeat,
+        min_gap=None if gap is None else timedelta(minutes=gap),
+        max_per_hour=rules.max_per_hour,
+    )
+
+
+async def timezones_of(client_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The clients' timezones; UTC for one that this machine does not know."""
-    clients = await Client.filter(id__in=list(client_ids))
-    return {client.id: _known(client.timezone) for client in clients}
+    wanted = set(client_ids)
+    rows: Sequence[Any] = await Client.all().values_list("id", "timezone")
+    return {client_id: _known(name) for client_id, name in rows if client_id in wanted}
+
+
+async def calendars_of(client_ids: Iterable[UUID]) -> dict[UUID, Calendar]:
+    """The clients' calendars by id."""
+    wanted = set(client_ids)
+    rows = await ScheduleCalendar.all()
+    return {row.id: calendar_of(row) for row in rows if row.client_id in wanted}
+
+
+def calendar_of(row: ScheduleCalendar) -> Calendar:
+    """What a calendar's row stands for."""
+    if row.country:
+        return PublicHolidays(row.name, row.country, row.subdivision)
+    days = {date.fromisoformat(day): name for day, name in row.days or ()}
+    return NamedDays(row.name, days)
 
 
 @cache
@@ -67,3 +148,8 @@ def _known(timezone: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         _log.warning("The timezone %r is not known; UTC is taken in its place", timezone)
         return "UTC"
+
+
+def utc(value: datetime) -> datetime:
+    """`value` in UTC, as the planner wants it."""
+    return value.astimezone(UTC)

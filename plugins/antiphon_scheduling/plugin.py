@@ -7,10 +7,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import cast
 
+import typer
 from pydantic import BaseModel
 
-from antiphon.plugins import PluginContext, Route, hookimpl
+from antiphon.plugins import MediaSource, PluginContext, Route, hookimpl
+from antiphon_scheduling.calendar_routes import calendar_routes
+from antiphon_scheduling.calendar_service import Calendars
 from antiphon_scheduling.clock import SystemClock
+from antiphon_scheduling.commands import commands
+from antiphon_scheduling.outlook import Outlooks
+from antiphon_scheduling.outlook_routes import outlook_routes
+from antiphon_scheduling.playlists.music import ChannelSource
+from antiphon_scheduling.playlists.routes import playlist_routes
+from antiphon_scheduling.playlists.runner import ChannelRunner
 from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
@@ -25,25 +34,55 @@ def antiphon_settings() -> type[BaseModel]:
 
 @hookimpl
 def antiphon_models() -> Sequence[str]:
-    """The table of schedules."""
-    return ["antiphon_scheduling.models"]
+    """Schedules, their calendars and records, and channel playlists."""
+    return ["antiphon_scheduling.models", "antiphon_scheduling.playlists.models"]
+
+
+@hookimpl
+def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
+    """The music of channel playlists."""
+    return [ChannelSource(context.media, context.bus)]
+
+
+@hookimpl
+def antiphon_commands() -> typer.Typer:
+    """`antiphon scheduling …`."""
+    return commands
 
 
 @hookimpl
 def antiphon_routes(context: PluginContext) -> Sequence[Route]:
-    """The operations on schedules."""
-    return schedule_routes(Schedules(context, SystemClock()))
+    """The operations on schedules, calendars and channel playlists, and those that look ahead."""
+    clock = SystemClock()
+    schedules = Schedules(context, clock)
+    outlooks = Outlooks(clock, _grace(context), context.zones)
+    return [
+        *schedule_routes(schedules, outlook_routes(schedules, outlooks)),
+        *calendar_routes(Calendars(context, clock)),
+        *playlist_routes(context, clock),
+    ]
 
 
 @hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
-    """What makes the calls."""
-    return [_scheduler(context)]
+    """What does by the clock what schedules and channel playlists say."""
+    return [_scheduler(context), _channels(context)]
 
 
 @asynccontextmanager
 async def _scheduler(context: PluginContext) -> AsyncIterator[None]:
     settings = cast(SchedulingSettings, context.settings)
-    grace = timedelta(seconds=settings.misfire_grace_s)
-    async with Scheduler(context, SystemClock(), grace):
+    keep = timedelta(days=settings.keep_records_days)
+    async with Scheduler(context, SystemClock(), _grace(context), keep):
         yield
+
+
+@asynccontextmanager
+async def _channels(context: PluginContext) -> AsyncIterator[None]:
+    async with ChannelRunner(context, SystemClock(), _grace(context)):
+        yield
+
+
+def _grace(context: PluginContext) -> timedelta:
+    settings = cast(SchedulingSettings, context.settings)
+    return timedelta(seconds=settings.misfire_grace_s)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from antiphon.errors import Invalid
+from antiphon.errors import Conflict, Invalid
 from antiphon.plugins import Managers, Page, Request, Route
+from antiphon.types import Effect
 from antiphon_scheduling.service import Schedules
-from antiphon_scheduling.views import ChangeSchedule, NewSchedule, ScheduleQuery, ScheduleView
+from antiphon_scheduling.views import (
+    ChangeSchedule,
+    NewSchedule,
+    ScheduleQuery,
+    ScheduleRunView,
+    ScheduleView,
+)
 
 _TAG = "schedules"
 _ONE = "schedules/{schedule_id}"
 _ID = "schedule_id"
 
 
-def schedule_routes(schedules: Schedules) -> Sequence[Route]:
-    """The routes of the plugin."""
+def schedule_routes(schedules: Schedules, outlook: Sequence[Route] = ()) -> Sequence[Route]:
+    """The operations on schedules; `outlook` goes before those that take an id."""
 
     async def find(request: Request[Any, Any]) -> Page[ScheduleView]:
         return await schedules.find(request.principal, request.query)
@@ -32,6 +39,9 @@ def schedule_routes(schedules: Schedules) -> Sequence[Route]:
 
     async def toggle(request: Request[Any, Any]) -> ScheduleView:
         return await schedules.toggle(request.principal, request.path[_ID])
+
+    async def run_now(request: Request[Any, Any]) -> ScheduleRunView:
+        return await schedules.run_now(request.principal, request.path[_ID])
 
     async def delete(request: Request[Any, Any]) -> None:
         await schedules.delete(request.principal, request.path[_ID])
@@ -50,7 +60,7 @@ def schedule_routes(schedules: Schedules) -> Sequence[Route]:
             method="POST",
             path="schedules",
             handler=create,
-            summary="Play announcements by the clock",
+            summary="Play announcements or music by the clock",
             tag=_TAG,
             roles=Managers,
             body=NewSchedule,
@@ -64,8 +74,21 @@ def schedule_routes(schedules: Schedules) -> Sequence[Route]:
                     "expression": "0 9 * * mon-sat",
                     "announcements": ["6f1f3b8e-5d5c-4a57-9a4b-2f2f9f0f2f11"],
                 },
+                "rules": {"quiet": [{"begin": "13:00", "end": "14:00"}], "when_blocked": "defer"},
                 "all": True,
             },
+        ),
+        *outlook,
+        Route(
+            method="POST",
+            path=f"{_ONE}/run-now",
+            effect=Effect.CONTROL,
+            handler=run_now,
+            summary="Do now what a schedule does next",
+            tag=_TAG,
+            roles=Managers,
+            response=ScheduleRunView,
+            errors=(Conflict,),
         ),
         Route(
             method="GET",
@@ -85,6 +108,7 @@ def schedule_routes(schedules: Schedules) -> Sequence[Route]:
             body=ChangeSchedule,
             response=ScheduleView,
             errors=(Invalid,),
+            example={"name": "Opening hours", "enabled": False},
         ),
         Route(
             method="DELETE",

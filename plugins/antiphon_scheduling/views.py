@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 from uuid import UUID
 
@@ -10,18 +10,20 @@ from pydantic import Field, model_validator
 
 from antiphon.plugins import ApiModel, Line, ListQuery, left_out
 from antiphon.types import Band, Frozen
-from antiphon_scheduling.models import Schedule
-from antiphon_scheduling.planner import Plan
+from antiphon_scheduling.models import Schedule, ScheduleCalendar
+from antiphon_scheduling.plan import Plan
 from antiphon_scheduling.recurrence import Recurrence
+from antiphon_scheduling.rules import Rules
 
 
 class ScheduleView(Frozen):
-    """A schedule. `next_at` is when it fires next; none while it is off."""
+    """A schedule. `next_at` is when its time comes next; none while it is off."""
 
     id: UUID
     client_id: UUID
     name: str
     config: Recurrence
+    rules: Rules
     zones: tuple[UUID, ...]
     all: bool
     band: Band | None
@@ -43,12 +45,13 @@ class ScheduleView(Frozen):
             client_id=row.client_id,
             name=row.name,
             config=plan.recurrence,
+            rules=Rules.model_validate(row.rules or {}),
             zones=tuple(map(UUID, row.zones)),
             all=not row.zones,
             band=row.band,
             chime=row.chime,
             enabled=row.enabled,
-            timezone=plan.timezone,
+            timezone=plan.zone.key,
             next_at=plan.following(now) if row.enabled else None,
             last_executed_at=row.last_executed_at,
             fired_count=row.fired_count,
@@ -59,10 +62,11 @@ class ScheduleView(Frozen):
 
 
 class NewSchedule(ApiModel):
-    """A new schedule for some zones or for all; `config` says when and which announcements."""
+    """A new schedule for some zones or for all; `config` says when and what, `rules` when not."""
 
     name: Line
     config: Recurrence
+    rules: Rules = Field(default_factory=Rules)
     zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
     all: bool = False
     band: Band | None = None
@@ -82,6 +86,7 @@ class ChangeSchedule(ApiModel):
 
     name: Line = left_out()
     config: Recurrence = left_out()
+    rules: Rules = left_out()
     zones: list[UUID] = left_out(min_length=1, max_length=1_000)
     all: bool = left_out()
     band: Band | None = None
@@ -102,3 +107,78 @@ class ScheduleQuery(ListQuery):
     search: str | None = Field(default=None, max_length=200)
     kind: str | None = Field(default=None, max_length=20)
     enabled: bool | None = None
+
+
+class ScheduleRunView(Frozen):
+    """What a run by hand came to; `call_id` is empty where music was meant."""
+
+    schedule_id: UUID
+    at: datetime
+    announcement_id: UUID | None
+    zones: tuple[UUID, ...]
+    call_id: UUID | None
+
+
+class NamedDay(Frozen):
+    """A day of a calendar."""
+
+    date: date
+    name: str
+
+
+class CalendarView(Frozen):
+    """A calendar; `upcoming` are its next days, within two years."""
+
+    id: UUID
+    client_id: UUID
+    name: str
+    country: str | None
+    subdivision: str | None
+    number_of_days: int | None
+    upcoming: tuple[NamedDay, ...]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: ScheduleCalendar, upcoming: tuple[NamedDay, ...]) -> Self:
+        """The view of a row."""
+        return cls(
+            id=row.id,
+            client_id=row.client_id,
+            name=row.name,
+            country=row.country,
+            subdivision=row.subdivision,
+            number_of_days=None if row.days is None else len(row.days),
+            upcoming=upcoming,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+class NewCalendar(ApiModel):
+    """Either the public holidays of a country, or the content of an iCalendar file."""
+
+    name: Line
+    country: str | None = Field(default=None, max_length=10, description="ISO code, such as DE.")
+    subdivision: str | None = Field(default=None, max_length=50, description="Such as BE.")
+    ics: str | None = Field(default=None, max_length=500_000)
+    client_id: UUID | None = Field(default=None, description="For admin and staff: whose it is.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.country is None) == (self.ics is None):
+            raise ValueError("give either country or ics")
+        if self.subdivision is not None and self.country is None:
+            raise ValueError("a subdivision needs its country")
+        return self
+
+
+class ChangeCalendar(ApiModel):
+    """A new name, or the content of a newer file for a calendar that was made of one."""
+
+    name: Line = left_out()
+    ics: str = left_out(max_length=500_000)
+
+
+class CalendarQuery(ListQuery):
+    """Calendars are listed by name."""

@@ -185,6 +185,7 @@ def test_settings_and_plugins_are_read_together(tmp_path: Path) -> None:
     assert {row.name: row.status.value for row in plugins.records} | {"music": "ready"} == {
         "ai": "disabled",
         "announcements": "ready",
+        "homeassistant": "ready",
         "mqtt": "bad_settings",
         "music": "ready",
         "scheduling": "ready",

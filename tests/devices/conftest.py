@@ -19,7 +19,7 @@ from tests.fakes.waiting import eventually
 from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 
 from antiphon.events import EventBus
-from antiphon.plugins import PluginContext
+from antiphon.plugins import MqttOffer, PluginContext
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon_devices.payloads import ClientInfo
@@ -37,6 +37,7 @@ class World:
     settings: MqttSettings = field(default_factory=lambda: MqttSettings(port=0))
     client: UUID = field(default_factory=uuid4)
     bus: EventBus = field(default_factory=EventBus)
+    mqtt: MqttOffer = field(default_factory=MqttOffer)
 
     def __post_init__(self) -> None:
         self.zone = zone_view(self.client)
@@ -80,6 +81,7 @@ class World:
             data_dir=self.data_dir,
             media_dir=self.data_dir,
             log=logging.getLogger("test.mqtt"),
+            mqtt=self.mqtt,
         )
         async with mqtt_service(context, self.clients):
             yield
@@ -97,6 +99,9 @@ class World:
         await eventually(self._listens)
         async with integrating(self.url, lambda _: None) as integrator:
             yield integrator
+
+    async def broker_is_there(self) -> None:
+        await eventually(self._listens)
 
     def _listens(self) -> bool:
         return listens(urlsplit(self.url).port or 0)

@@ -258,7 +258,9 @@ async def test_a_loudspeakers_own_volume(world: World, integrator: Integrator) -
     await integrator.hears(f"{world.speaker}/state", lambda heard: heard.json["volume"] == 100)
     await integrator.ack(world.speaker, status="clamped")
     await integrator.send(f"{world.speaker}/cmd/identify")
-    await integrator.ack(world.speaker, status="rejected", code="not_supported")
+    await integrator.ack(world.speaker, status="rejected", code="conflict")  # no agent is there
+    await integrator.send(f"{world.speaker}/cmd/explode")
+    await integrator.ack(world.speaker, status="rejected", code="unknown_op")
 
 
 async def test_commands_to_one_zone_keep_their_order(world: World, integrator: Integrator) -> None:

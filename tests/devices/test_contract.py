@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from tests.devices.contract import DOCUMENT, Channel, channels, document, resolve
 from tests.fakes.integrator import ROOT
 
-from antiphon_devices import payloads
+from antiphon.types import CallState
+from antiphon_devices import payloads, reports
 from antiphon_devices.topics import parse
 
 GUIDE = DOCUMENT.with_name("mqtt.md")
@@ -23,6 +24,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "ZoneInfo": payloads.ZoneInfo,
     "ZoneState": payloads.ZoneState,
     "Track": payloads.Track,
+    "AnnouncementEvent": payloads.AnnouncementEvent,
+    "TrackEvent": payloads.TrackEvent,
+    "FaultEvent": payloads.FaultEvent,
     "Ack": payloads.Ack,
     "MirrorInfo": payloads.DeviceInfo,
     "MirrorState": payloads.DeviceState,
@@ -32,6 +36,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "StopAnnouncement": payloads.StopAnnouncementCommand,
     "Play": payloads.PlayCommand,
     "DeviceState": payloads.AgentState,
+    "DeviceInfo": reports.AgentInfo,
+    "DeviceAck": reports.AgentAck,
+    "DeviceOrder": reports.DeviceOrder,
+    "MirrorOrder": payloads.OrderCommand,
 }
 
 
@@ -49,7 +57,7 @@ def test_examples_obey_their_own_schema(channel: Channel) -> None:
 @pytest.mark.parametrize("channel", channels(), ids=_names)
 def test_every_address_is_a_topic_of_the_code_and_explained_in_the_guide(channel: Channel) -> None:
     address = document()["channels"][channel.name]["address"]
-    filled = address.replace("{op}", "next")
+    filled = address.replace("{op}", "identify" if "device/" in address else "next")
     for parameter in ("clientId", "zoneId", "deviceId", "alertId"):
         filled = filled.replace(f"{{{parameter}}}", "x1")
     topic = parse(ROOT, filled)
@@ -76,12 +84,37 @@ def test_schemas_have_the_keys_of_the_code(name: str) -> None:
         assert set(model.model_fields) <= keys
 
 
-@pytest.mark.parametrize("enumeration", [payloads.AckStatus, payloads.Activity])
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("DeviceInfo", reports.UpInfo),
+        ("DeviceState", reports.UpState),
+        ("DeviceTelemetry", reports.UpTelemetry),
+        ("DeviceAck", payloads.Ack),
+    ],
+)
+def test_the_agent_writes_every_key_that_there_is(name: str, model: type[BaseModel]) -> None:
+    assert set(document()["components"]["schemas"][name]["properties"]) == set(model.model_fields)
+
+
+@pytest.mark.parametrize(
+    "enumeration",
+    [
+        payloads.AckStatus,
+        payloads.Activity,
+        CallState,
+        payloads.TrackEventType,
+        payloads.FaultEventType,
+    ],
+)
 def test_words_are_the_codes_words(enumeration: Any) -> None:
     schemas = document()["components"]["schemas"]
     told = {
         payloads.AckStatus: schemas["Ack"]["properties"]["status"],
         payloads.Activity: schemas["ZoneState"]["properties"]["activity"],
+        CallState: schemas["AnnouncementEvent"]["properties"]["event_type"],
+        payloads.TrackEventType: schemas["TrackEvent"]["properties"]["event_type"],
+        payloads.FaultEventType: schemas["FaultEvent"]["properties"]["event_type"],
     }[enumeration]
     assert told["enum"] == [word.value for word in enumeration]
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from collections.abc import Mapping
+from uuid import UUID, uuid4
 
 import pytest
 from tests.devices.conftest import World
 from tests.fakes.integrator import Integrator
 from tests.fakes.zones import zone_view
 
-from antiphon.events import ZoneCreated, ZoneDeleted
+from antiphon.events import (
+    TrackFinished,
+    TrackSkipped,
+    TrackStarted,
+    ZoneCreated,
+    ZoneDeleted,
+    ZoneStarved,
+)
 from antiphon.types import CallState, Playback, Principal
+from antiphon_devices.documents import Documents
+from antiphon_devices.mirror import Building, Mirror
+from antiphon_devices.outbox import Outbox
+from antiphon_devices.payloads import ClientInfo
 
 
 async def test_a_newcomer_finds_the_whole_building_retained(
@@ -77,6 +89,32 @@ async def test_an_announcement_and_the_end_of_the_music_are_in_the_state(
     await integrator.hears(f"{world.here}/track", lambda h: h.json["title"] is None)
 
 
+async def test_what_happens_is_told_once_and_not_kept(world: World, integrator: Integrator) -> None:
+    await integrator.send(f"{world.here}/cmd/announce", {"id": "c-1", "text": "Hello"})
+    call_id = (await integrator.ack(world.here, id="c-1"))["result"]["call_id"]
+    for state in (CallState.PLAYING, CallState.COMPLETED):
+        world.zones.call_becomes(UUID(call_id), state)
+        told = await integrator.hears(
+            f"{world.here}/event/announcement",
+            lambda h, state=state: h.json["event_type"] == state.value,  # type: ignore[misc]
+        )
+        assert (told.json["call_id"], told.json["title"]) == (call_id, "Hello")
+    here = {"client_id": world.client, "zone_id": world.zone.zone_id}
+    track = {"music_id": None, "title": "Take Five"}
+    world.bus.publish(TrackStarted(**here, **track, artist="Dave", duration_s=324.0001))
+    world.bus.publish(TrackFinished(**here, **track, played_s=12))
+    world.bus.publish(TrackSkipped(**here, **track, reason="it is damaged"))
+    world.bus.publish(ZoneStarved(**here, seconds=0.5, reason="late"))
+    # An event of a zone that the server does not know is told to nobody.
+    world.bus.publish(TrackSkipped(client_id=world.client, zone_id=uuid4(), **track, reason="x"))
+    fault = await integrator.hears(f"{world.here}/event/fault")
+    assert (fault.json["event_type"], fault.json["lost_s"], fault.retain) == ("starved", 0.5, False)
+    heard = [h.json for h in integrator.heard if h.topic == f"{world.here}/event/track"]
+    assert [event["event_type"] for event in heard] == ["started", "finished", "skipped"]
+    assert (heard[0]["artist"], heard[0]["duration_s"], heard[0]["reason"]) == ("Dave", 324.0, None)
+    assert heard[2]["reason"] == "it is damaged"
+
+
 async def test_zones_come_and_go_and_leave_nothing_behind(
     world: World, integrator: Integrator
 ) -> None:
@@ -128,6 +166,25 @@ async def test_a_loudspeaker_that_goes_away_or_is_turned_down_is_told(
     await integrator.hears(
         f"{world.here}/state", lambda h: h.json["devices"] == {"online": 0, "total": 1}
     )
+
+
+async def test_a_client_that_is_gone_leaves_nothing_behind(world: World) -> None:
+    known = await world.clients()
+    outbox = Outbox()
+
+    async def clients() -> Mapping[UUID, ClientInfo]:
+        return known
+
+    building = Building(world.zones, world.devices, clients)
+    mirror = Mirror(building, Documents("root", outbox), lambda _: None)
+    await mirror.load()
+    gone = f"root/client/{world.foreign.client_id}/"
+    assert f"{gone}info" in outbox.topics
+    known = {world.client: known[world.client]}
+    world.zones.by_id.pop(world.foreign.zone_id)
+    await mirror.load()
+    assert not [topic for topic in outbox.topics if topic.startswith(gone)]
+    assert f"root/client/{world.client}/info" in outbox.topics
 
 
 async def test_words_of_others_where_the_server_writes_are_put_right(

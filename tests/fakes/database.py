@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from tortoise.context import TortoiseContext
 
 from antiphon.building.models import Device, Floor, Zone
+from antiphon.store.database import CORE_TABLES
 from antiphon.tenancy.models import Client
 from antiphon.types import Principal, Role
-
-CORE_MODELS = ["antiphon.tenancy.models", "antiphon.building.models", "antiphon.playback.models"]
 
 
 @asynccontextmanager
 async def memory_database() -> AsyncIterator[None]:
     async with TortoiseContext() as context:
-        await context.init(db_url="sqlite://:memory:", modules={"antiphon": CORE_MODELS})
+        await context.init(
+            db_url="sqlite://:memory:", modules={"antiphon": list(CORE_TABLES.modules)}
+        )
         await context.generate_schemas()
         yield
 

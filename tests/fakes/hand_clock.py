@@ -50,3 +50,9 @@ class HandClock:
         """Go there in steps."""
         while self._now < end:
             await self.advance_to(min(end, self._now + step))
+
+    async def run_to(self, end: datetime) -> None:
+        """Go there by the times that the waiter waits for: a day in a moment."""
+        while self._until is not None and self._until < end:
+            await self.advance_to(self._until)
+        await self.advance_to(end)

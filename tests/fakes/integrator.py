@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 ROOT = "antiphon/v1"
+_AS_WRITTEN = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,11 @@ class Integrator:
 
     async def subscribe(self, topics: str) -> None:
         """Read something besides the root."""
-        await self._client.subscribe(topics, qos=1)
+        await self._client.subscribe(topics, options=_AS_WRITTEN)
+
+    async def publish(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        """Write anywhere; unlike with `send`, `topic` is the whole topic."""
+        await self._client.publish(topic, payload, qos=1, retain=retain)
 
     async def send(
         self,
@@ -106,6 +111,11 @@ class Integrator:
         assert result is not None
         return result
 
+    async def until(self, check: Callable[[], bool], timeout_s: float = 8.0) -> None:
+        """Wait until what was heard is as `check` wants it."""
+        async with asyncio.timeout(timeout_s), self._news:
+            await self._news.wait_for(check)
+
     async def ack(self, place: str, *, since: int = 0, **expected: Any) -> dict[str, Any]:
         """The first ack beside `place` whose keys are as `expected`."""
 
@@ -128,9 +138,8 @@ async def integrating(url: str, check: Callable[[Heard], None]) -> AsyncIterator
         protocol=aiomqtt.ProtocolVersion.V5,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
-        options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
         integrator = Integrator(client, check)
-        await client.subscribe(f"{ROOT}/#", options=options)
+        await client.subscribe(f"{ROOT}/#", options=_AS_WRITTEN)
         listening = asyncio.create_task(integrator.listen())
         try:
             yield integrator

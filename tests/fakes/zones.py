@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from antiphon.errors import AntiphonError, NotFound
+from antiphon.errors import AntiphonError, Conflict, NotFound
 from antiphon.events import CallChanged, DeviceChanged, EventBus, PlaybackChanged, ZoneDeleted
 from antiphon.plugins import (
     AnnouncementView,
     CallRequest,
     CallView,
     CallZoneView,
+    DeviceDriver,
+    DeviceReport,
     DeviceUpdate,
     DeviceView,
     MediaRef,
     PlaybackView,
     PlayRequest,
+    StreamServer,
     TrackView,
 )
 from antiphon.types import Band, CallState, Playback, Principal, Repeat
@@ -141,8 +144,15 @@ class FakeZones:
             raise NotFound("zone", zone_id)
         return zone
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
-        return [z for z in self.by_id.values() if principal.client_id in (None, z.client_id)]
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
+        return [
+            zone
+            for zone in self.by_id.values()
+            if principal.client_id in (None, zone.client_id)
+            and (only is None or zone.zone_id in only)
+        ]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         return self._see(principal, zone_id)
@@ -161,6 +171,10 @@ class FakeZones:
     ) -> PlaybackView:
         self._ask("play_refs", principal, zone_id, refs)
         return self.change(zone_id, playback=Playback.PLAYING)
+
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        self._ask("redraw", principal, zone_id)
+        return self._see(principal, zone_id)
 
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("pause", principal, zone_id)
@@ -230,6 +244,9 @@ class FakeDevices:
     def __init__(self, bus: EventBus, *devices: DeviceView) -> None:
         self.bus = bus
         self.by_id = {device.id: device for device in devices}
+        self.reports: list[DeviceReport] = []
+        self.drivers: dict[str, DeviceDriver] = {}
+        self.stream_server: StreamServer | None = None
 
     def change(self, device_id: UUID, **changes: Any) -> DeviceView:
         device = self.by_id[device_id] = self.by_id[device_id].model_copy(update=changes)
@@ -262,3 +279,24 @@ class FakeDevices:
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         await self.view(principal, device_id)
         return self.change(device_id, volume=volume)
+
+    async def report(self, report: DeviceReport) -> DeviceView:
+        self.reports.append(report)
+        known = next((d for d in self.by_id.values() if d.device_id == report.device_id), None)
+        if known is None:
+            known = device_view(None, None, report.device_id)
+            known = known.model_copy(update={"name": report.name, "is_online": False})
+            self.by_id[known.id] = known
+        facts = {"device_type": report.device_type, "is_online": report.is_online is True}
+        return self.change(known.id, **facts)
+
+    def add_driver(self, driver: DeviceDriver) -> None:
+        self.drivers[driver.device_type] = driver
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        device = await self.view(principal, device_id)
+        if (driver := self.drivers.get(device.device_type)) is None:
+            raise Conflict(f"A device of type {device.device_type} can not do {op}.")
+        await driver.order(device.device_id, op, arguments)

@@ -1,6 +1,7 @@
 """The API: REST, WebSocket and the pages, over one HTTP port."""
 
 from antiphon.api.health import PartsTold
+from antiphon.api.metrics import Metrics
 from antiphon.api.parts import ApiParts, HealthCheck, Live, LiveFormat, PartHealth, PluginView
 from antiphon.api.server import Server, core_operations, serve
 
@@ -9,6 +10,7 @@ __all__ = [
     "HealthCheck",
     "Live",
     "LiveFormat",
+    "Metrics",
     "PartHealth",
     "PartsTold",
     "PluginView",

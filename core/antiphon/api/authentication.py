@@ -8,8 +8,8 @@ from aiohttp import web
 
 from antiphon.errors import NotAllowed, NotAuthenticated
 from antiphon.plugins.routes import Route
+from antiphon.tenancy.identity import Identity, identify
 from antiphon.tenancy.tokens import Tokens
-from antiphon.tenancy.users import current_user, principal_of
 from antiphon.types import Principal, Role, Via
 
 # Who calls what is open to anyone: reaches nothing.
@@ -18,31 +18,38 @@ ANYONE = Principal(role=Role.FLOOR_USER)
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Turns access tokens into principals. The user is looked up each time.
-
-    So a change of role, or a user who was switched off, counts from the next request on.
-    """
+    """Turns tokens into principals, and keeps out whoever may not call; see `identify`."""
 
     tokens: Tokens
 
     async def check(self, route: Route, request: web.Request) -> Principal:
-        """Who calls `route`. Raises NotAuthenticated, or NotAllowed by the route's roles."""
+        """Who calls `route`.
+
+        Raises NotAuthenticated, NotAllowed by the route's roles, and by what the route does
+        ScopeMissing and SubscriptionInactive.
+        """
         if route.roles is None:
             return ANYONE
         token = bearer(request)
         if token is None and takes_token_in_query(route):
             token = request.query.get("token")
+        identity = await self.identity(token)
+        role = identity.principal.role
+        if role not in route.roles:
+            raise NotAllowed(role, route.summary[:1].lower() + route.summary[1:])
+        identity.require(route.needs)
+        return identity.principal
+
+    async def identity(self, token: str | None, via: Via = Via.REST) -> Identity:
+        """Whose `token` is, and what it is good for. Raises NotAuthenticated."""
         if not token:
             raise NotAuthenticated
-        principal, _ = await self.principal(token)
-        if principal.role not in route.roles:
-            raise NotAllowed(principal.role, route.summary[:1].lower() + route.summary[1:])
-        return principal
+        return await identify(self.tokens, token, via)
 
     async def principal(self, token: str, via: Via = Via.REST) -> tuple[Principal, int]:
         """Who `token` belongs to, and until when (Unix time). Raises NotAuthenticated."""
-        said = self.tokens.read(token)
-        return principal_of(await current_user(said.user_id), via), said.expires_at
+        identity = await self.identity(token, via)
+        return identity.principal, identity.expires_at
 
 
 def bearer(request: web.Request) -> str | None:

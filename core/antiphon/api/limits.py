@@ -22,18 +22,29 @@ class LoginLimiter:
     a success clears the account's count and is not held against the address.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        what: str = "attempts to log in",
+        per_account: int | None = None,
+    ) -> None:
         self._now = now
+        self._what = what
+        self._per_account = per_account
         self._attempts: OrderedDict[str, deque[float]] = OrderedDict()
 
     def attempt(self, email: str, address: str) -> None:
         """Count an attempt. Raises TooManyRequests, with the seconds to wait."""
-        keys = ((_account(email, address), PER_ACCOUNT), (address, PER_ADDRESS))
+        keys = (
+            (_account(email, address), self._per_account or PER_ACCOUNT),
+            (address, PER_ADDRESS),
+        )
         for key, limit in keys:
             made = self._recent(key)
             if len(made) >= limit:
                 wait_s = int(made[0] + WINDOW_S - self._now()) + 1
-                raise TooManyRequests("attempts to log in", wait_s)
+                raise TooManyRequests(self._what, wait_s)
         for key, _ in keys:
             self._attempts.setdefault(key, deque()).append(self._now())
             self._attempts.move_to_end(key)

@@ -18,11 +18,14 @@ from antiphon.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    ScopeMissing,
+    SubscriptionInactive,
     TooLarge,
     UnexpectedError,
     UnsupportedMedia,
 )
 from antiphon.plugins.routes import Everyone, Route
+from antiphon.types import Effect
 
 _REF = "#/components/schemas/{model}"
 _SUCCESS = {
@@ -58,7 +61,11 @@ def openapi(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "schemas": writer.schemas,
             "responses": writer.failures,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token (`auth/login`) or an API token.",
+                },
                 "token_in_query": {
                     "type": "apiKey",
                     "in": "query",
@@ -83,6 +90,10 @@ def errors_of(route: Route) -> list[type[AntiphonError]]:
         found.append(NotAuthenticated)
         if route.roles != Everyone:
             found.append(NotAllowed)
+        if route.needs is not Effect.READ:
+            found.append(ScopeMissing)
+        if route.needs in (Effect.CONTROL, Effect.MANAGE):
+            found.append(SubscriptionInactive)
     if "_id}" in route.path:
         found.append(NotFound)
     if takes_body or route.query is not None or "_id}" in route.path:
@@ -223,7 +234,12 @@ def _description(route: Route) -> str:
     who = ""
     if route.roles is not None and route.roles != Everyone:
         who = f"For: {', '.join(sorted(route.roles))}."
-    return "\n\n".join(part for part in (route.description, who) if part)
+    scope = ""
+    if route.roles is not None and route.needs is Effect.ACCOUNT:
+        scope = "Not for API tokens."
+    elif route.roles is not None:
+        scope = f"API tokens need the scope `{route.needs}`."
+    return "\n\n".join(part for part in (route.description, who, scope) if part)
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:

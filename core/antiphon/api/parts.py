@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
+from antiphon.api.metrics import Metrics
+from antiphon.audit import Entry
 from antiphon.building.service import Building
 from antiphon.events import EventBus
 from antiphon.jobs.runner import JobRunner
 from antiphon.plugins.devices import Devices
+from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.routes import Route
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
-from antiphon.settings.models import HttpSettings
+from antiphon.settings.models import AccountSettings, HttpSettings, MailSettings
 from antiphon.types import Frozen
 
 LiveFormat = Literal["wav", "ogg"]
@@ -53,12 +56,16 @@ class PluginView(Frozen):
     reason: str | None = None
 
 
+def unwatched(_: Entry) -> None:
+    """The audit trail of an API that has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """What `serve` needs. `routes` are the plugins'; `checks` name the parts that health shows.
 
     `told` gives further parts, those that have no check; see `health.PartsTold`. `plugins` is asked
-    whenever somebody wants to see the plugins.
+    whenever somebody wants to see the plugins. `audit` keeps what was changed; it never waits.
     """
 
     http: HttpSettings
@@ -70,7 +77,12 @@ class ApiParts:
     speech: SpeechRegistry
     live: Live
     jobs: JobRunner
+    accounts: AccountSettings = field(default_factory=AccountSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     plugins: Callable[[], Sequence[PluginView]] = tuple
     routes: Sequence[Route] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     told: Callable[[], Mapping[str, PartHealth]] = dict
+    media: MediaRegistry = field(default_factory=MediaRegistry)
+    audit: Callable[[Entry], None] = unwatched
+    metrics: Metrics = field(default_factory=Metrics)

@@ -13,25 +13,34 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from antiphon import __version__
+from antiphon.api.accounts import AccountParts
+from antiphon.api.audited import audited
 from antiphon.api.authentication import Authenticator
 from antiphon.api.dispatch import mount
 from antiphon.api.endless import EndlessAnswers
-from antiphon.api.limits import LoginLimiter
 from antiphon.api.openapi import openapi
 from antiphon.api.pages import add_pages
 from antiphon.api.parts import ApiParts
 from antiphon.api.problems import PREPARED, problems
+from antiphon.api.proxies import trusting
+from antiphon.api.routes.api_tokens import api_token_routes
+from antiphon.api.routes.audit import audit_routes
 from antiphon.api.routes.auth import auth_routes
 from antiphon.api.routes.building import building_routes
 from antiphon.api.routes.calls import call_routes
+from antiphon.api.routes.clients import client_routes
 from antiphon.api.routes.devices import device_routes
 from antiphon.api.routes.events import event_routes
 from antiphon.api.routes.listen import listen_routes
+from antiphon.api.routes.metrics import metrics_routes
 from antiphon.api.routes.playback import playback_routes
+from antiphon.api.routes.stats import stats_routes
 from antiphon.api.routes.system import system_routes
+from antiphon.api.routes.users import user_routes
 from antiphon.errors import Misconfigured
 from antiphon.plugins.routes import Route
 from antiphon.settings.models import HttpSettings
+from antiphon.tenancy.mail import Mailer
 from antiphon.tenancy.tokens import Tokens
 
 _log = logging.getLogger(__name__)
@@ -70,24 +79,37 @@ async def serve(parts: ApiParts) -> AsyncIterator[Server]:
     )
     await runner.setup()
     try:
-        yield await _listen(runner, parts.http)
+        async with parts.metrics.watching():
+            yield await _listen(runner, parts.http)
     finally:
         endless.end()
         await runner.cleanup()
 
 
 def core_routes(
-    parts: ApiParts, authenticator: Authenticator, endless: EndlessAnswers
+    parts: ApiParts,
+    authenticator: Authenticator,
+    endless: EndlessAnswers,
+    mailer: Mailer | None = None,
 ) -> list[Route]:
     """Every operation that the core brings."""
+    accounts = AccountParts.of(
+        authenticator, parts.accounts, parts.http, mailer or Mailer(parts.mail)
+    )
     return [
-        *auth_routes(authenticator.tokens, LoginLimiter()),
+        *auth_routes(accounts),
+        *api_token_routes(),
+        *user_routes(accounts),
+        *client_routes(accounts),
         *building_routes(parts),
         *playback_routes(parts),
         *listen_routes(parts, endless),
         *call_routes(parts),
         *device_routes(parts),
         *system_routes(parts),
+        *audit_routes(),
+        *stats_routes(parts),
+        *metrics_routes(parts),
         *event_routes(parts, authenticator, endless),
     ]
 
@@ -101,12 +123,27 @@ def core_operations(parts: ApiParts) -> set[tuple[str, str]]:
 
 def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     max_upload = parts.http.max_upload_mb << 20
-    app = web.Application(middlewares=[problems], client_max_size=max_upload)
+    app = web.Application(
+        middlewares=[
+            *trusting(parts.http.trusted_proxies),
+            parts.metrics.middleware(),
+            problems,
+        ],
+        client_max_size=max_upload,
+    )
     authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
-    routes = [*core_routes(parts, authenticator, endless), *parts.routes]
+    mailer = Mailer(parts.mail)
+    routes = audited(
+        [*core_routes(parts, authenticator, endless, mailer), *parts.routes], parts.audit
+    )
     mount(app, routes, authenticator, max_upload)
     add_pages(app, partial(openapi, routes, __version__))
     app.on_response_prepare.append(_finish_headers)
+
+    async def close_mailer(_: web.Application) -> None:
+        await mailer.close()
+
+    app.on_cleanup.append(close_mailer)
     return app
 
 

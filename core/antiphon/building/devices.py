@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
+from antiphon.audit import commanded
 from antiphon.building.models import Device, Zone
-from antiphon.building.snapclients import SnapclientDriver, Snapclients
-from antiphon.errors import Conflict, Invalid, NotFound, Unavailable
+from antiphon.building.presence import Presence
+from antiphon.building.reports import Reports
+from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
+from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
-from antiphon.plugins.devices import DeviceDriver, DeviceUpdate, DeviceView
+from antiphon.plugins.devices import (
+    DeviceDriver,
+    DeviceReport,
+    DeviceUpdate,
+    DeviceView,
+    StreamServer,
+)
 from antiphon.processes import Backoff
 from antiphon.streams import ClientNews, ClientsSynced, Snapcast
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped
+from antiphon.tenancy.subscriptions import check_devices
 from antiphon.types import Principal, Role
 
 _log = logging.getLogger(__name__)
@@ -34,7 +44,9 @@ class DeviceService:
     def __init__(self, bus: EventBus, snapcast: Snapcast) -> None:
         self._bus = bus
         self._snapcast = snapcast
-        self._snapclients = Snapclients(bus, snapcast, self._publish)
+        presence = Presence(snapcast)
+        self._snapclients = Snapclients(bus, snapcast, presence, self._publish)
+        self._reports = Reports(bus, presence, self._snapclients.first_zone, self._publish)
         self._drivers: dict[str, DeviceDriver] = {}
         self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
         self._lock = asyncio.Lock()
@@ -84,15 +96,18 @@ class DeviceService:
         """See `Devices`."""
         return _view(await self._device(principal, device_id))
 
+    @commanded("update", "devices")
     async def update(
         self, principal: Principal, device_id: UUID, update: DeviceUpdate
     ) -> DeviceView:
-        """See `Devices`. Raises Conflict where the zone's client has all devices it may have."""
+        """See `Devices`. Raises LimitReached where the zone's client has all it may have."""
         async with self._lock:
             device = await self._device(principal, device_id)
-            volume, zone_id = device.volume, device.zone_id
+            volume, zone_id, latency_ms = device.volume, device.zone_id, device.latency_ms
             if update.name is not None:
                 device.name = _checked_name(update.name)
+            if update.latency_ms is not None:
+                device.latency_ms = update.latency_ms
             if "zone_id" in update.model_fields_set:
                 await self._move(principal, device, update.zone_id)
             await device.save()
@@ -100,11 +115,15 @@ class DeviceService:
                 await self._carry(device, lambda driver, id_: driver.set_volume(id_, device.volume))
             if update.name is not None:
                 await self._carry(device, lambda driver, id_: driver.set_name(id_, device.name))
+            if device.latency_ms != latency_ms:
+                wished = device.latency_ms
+                await self._carry(device, lambda driver, id_: driver.set_latency(id_, wished))
             if device.zone_id != zone_id:
                 await self._carry(device, lambda driver, id_: driver.assign(id_, device.zone_id))
             self._publish(device)
             return _view(device)
 
+    @commanded("volume", "devices")
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """See `Devices`. Raises Invalid outside of 0 to 100."""
         if not 0 <= volume <= 100:
@@ -116,6 +135,26 @@ class DeviceService:
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
             return _view(device)
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """See `Devices`."""
+        device = await self._device(principal, device_id)
+        if (driver := self._drivers.get(device.device_type)) is None:
+            raise PartAway(device.name, f"Nothing here talks to the type {device.device_type}.")
+        await driver.order(device.device_id, op, arguments)
+
+    async def report(self, report: DeviceReport) -> DeviceView:
+        """See `Devices`."""
+        async with self._lock:
+            return _view(await self._reports.take(report))
+
+    @property
+    def stream_server(self) -> StreamServer | None:
+        """See `Devices`."""
+        port = self._snapcast.stream_port
+        return StreamServer(host=self._snapcast.elsewhere, port=port) if port else None
 
     async def _device(self, principal: Principal, device_id: UUID) -> Device:
         device = await scoped(Device, principal).get_or_none(id=device_id)
@@ -140,13 +179,18 @@ class DeviceService:
         device.zone_id, device.client_id = zone.id, zone.client_id
 
     async def _carry(self, device: Device, wish: _Wish) -> None:
-        if (driver := self._drivers.get(device.device_type)) is None:
-            _log.warning("No driver is there for devices of type %s", device.device_type)
-            return
-        try:
-            await wish(driver, device.device_id)
-        except Unavailable as error:
-            _log.info("%s is told when it is back: %s", device.name, error)
+        """Tell the driver of its type and, where its sound comes from snapserver, that too."""
+        types = [device.device_type]
+        if device.device_type != SNAPCLIENT and self._snapcast.client(device.device_id):
+            types.append(SNAPCLIENT)
+        for device_type in types:
+            if (driver := self._drivers.get(device_type)) is None:
+                _log.warning("No driver is there for devices of type %s", device_type)
+                continue
+            try:
+                await wish(driver, device.device_id)
+            except Unavailable as error:
+                _log.info("%s is told when it is back: %s", device.name, error)
 
     async def _follow(self) -> None:
         backoff = Backoff(first_s=1.0, most_s=60.0)
@@ -198,14 +242,8 @@ async def _sees_unadopted(principal: Principal) -> bool:
 
 
 async def _check_limit(client_id: UUID) -> None:
-    client = await Client.get(id=client_id)
-    if client.max_devices is None:
-        return
-    if await Device.filter(client_id=client_id).count() >= client.max_devices:
-        raise Conflict(
-            f"{client.name} has all {client.max_devices} devices that its subscription allows. "
-            "Remove one, or raise max_devices."
-        )
+    count = await Device.filter(client_id=client_id).count()
+    check_devices(await Client.get(id=client_id), count)
 
 
 def _checked_name(name: str) -> str:

@@ -16,6 +16,7 @@ from antiphon.errors import Conflict, Invalid, NotFound
 from antiphon.events import EventBus, ZoneChanged, ZoneCreated, ZoneDeleted
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.subscriptions import check_floors
 from antiphon.types import Principal
 
 FIRST_FLOOR = "Ground floor"
@@ -53,7 +54,10 @@ class Building:
         return found
 
     async def create_floor(self, principal: Principal, new: FloorCreate) -> Floor:
-        """Add a floor. Raises Conflict where the name is taken or the client's limit reached."""
+        """Add a floor. Raises Conflict where the name is taken.
+
+        Raises LimitReached or PremiumNeeded where the client's subscription allows no other.
+        """
         async with self._changing:
             client_id = await writable_client(principal, new.client_id)
             return await self._add_floor(principal, client_id, new.name, new.description)
@@ -137,8 +141,7 @@ class Building:
         await _free_name(Floor, client_id, name)
         client = await Client.get(id=client_id)
         floors = await Floor.filter(client_id=client_id, deleted_at__isnull=True).count()
-        if client.max_floors is not None and floors >= client.max_floors:
-            raise Conflict(f"{client.name} may have {client.max_floors} floors and has them all.")
+        check_floors(client, floors)
         return await Floor.create(
             client_id=client_id,
             name=name,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from antiphon.building.models import Device, Zone
+from antiphon.building.presence import Presence
 from antiphon.errors import Unavailable
 from antiphon.events import DeviceFound, EventBus
 from antiphon.plugins.devices import DeviceDriver
@@ -52,6 +53,10 @@ class SnapclientDriver(DeviceDriver):
         """See `DeviceDriver`."""
         await self._snapcast.assign(device_id, zone_id)
 
+    async def set_latency(self, device_id: str, latency_ms: int) -> None:
+        """See `DeviceDriver`."""
+        await self._snapcast.set_latency(device_id, latency_ms)
+
 
 class Snapclients:
     """Keeps the rows of snapclients true to what snapserver tells.
@@ -62,15 +67,20 @@ class Snapclients:
     """
 
     def __init__(
-        self, bus: EventBus, snapcast: Snapcast, changed: Callable[[Device], None]
+        self,
+        bus: EventBus,
+        snapcast: Snapcast,
+        presence: Presence,
+        changed: Callable[[Device], None],
     ) -> None:
         self._bus = bus
         self._snapcast = snapcast
+        self._presence = presence
         self._changed = changed
 
     async def forget_presence(self) -> None:
-        """Nobody is there until the server says so; called before the first news."""
-        await Device.filter(device_type=SNAPCLIENT, is_online=True).update(is_online=False)
+        """Nobody is there until somebody says so; called before the first news."""
+        await Device.filter(is_online=True).update(is_online=False)
 
     async def follow(self, news: ClientNews) -> None:
         """Bring the table up to date. News only point: what counts is what the server says now."""
@@ -82,9 +92,9 @@ class Snapclients:
             for client in self._snapcast.clients():
                 await self._meet(client)
                 present |= {client.id} if client.is_connected else set()
-        gone = Device.filter(device_type=SNAPCLIENT, is_online=True)
-        for device in await gone.exclude(device_id__in=present or [""]):
-            await self._leave(device)
+        for device in await Device.filter(is_online=True).exclude(device_id__in=present or [""]):
+            if not self._presence.of(device.device_id):
+                await self._leave(device)
 
     async def _follow_one(self, news: ClientChanged) -> None:
         known = news.after or news.before
@@ -118,16 +128,17 @@ class Snapclients:
             device.volume = client.volume  # it plays something that is not our business
         await self._restore(device, client)
         has_news = _note_facts(device, client) or device.volume != volume
-        if device.is_online == client.is_connected and not has_news:
+        is_online = self._presence.of(client.id)
+        if device.is_online == is_online and not has_news:
             return
-        device.is_online = client.is_connected
-        device.last_seen = datetime.now(UTC) if client.is_connected else device.last_seen
+        device.is_online = is_online
+        device.last_seen = datetime.now(UTC) if is_online else device.last_seen
         await device.save()
         self._changed(device)
 
     async def _welcome(self, client: SnapClient) -> None:
         """A client that was never seen: its volume is made safe before anything else."""
-        zone = await self._zone(client.zone_id) or await self._first_zone()
+        zone = await self._zone(client.zone_id) or await self.first_zone()
         device = Device(
             name=(client.name or _default_name(client))[:200],
             device_type=SNAPCLIENT,
@@ -136,7 +147,7 @@ class Snapclients:
             client_id=zone.client_id if zone else None,
             volume=zone.default_volume if zone else SAFE_VOLUME,
             latency_ms=client.latency_ms,
-            is_online=True,
+            is_online=self._presence.of(client.id),
             last_seen=datetime.now(UTC),
         )
         if zone is None and not is_ours(client.stream):
@@ -197,7 +208,7 @@ class Snapclients:
             return None
         return await scoped(Zone, Principal.system()).get_or_none(id=zone_id)
 
-    async def _first_zone(self) -> Zone | None:
+    async def first_zone(self) -> Zone | None:
         """Where new loudspeakers play, if the settings want that and there is just one tenant."""
         if not self._snapcast.new_clients_join_first_zone:
             return None
@@ -225,7 +236,12 @@ def _wishes(device: Device) -> tuple[object, ...]:
 
 
 def _note_facts(device: Device, client: SnapClient) -> bool:
-    """Take over what only the client can know; returns whether it was news."""
+    """Take over what only the client can know; returns whether it was news.
+
+    A device of another type has a driver that knows it better.
+    """
+    if device.device_type != SNAPCLIENT:
+        return False
     before = (device.ip_address, device.model, device.firmware_version)
     device.ip_address = client.ip_address[:64]
     device.model = client.system[:200]

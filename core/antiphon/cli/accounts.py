@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from rich.table import Table
+from rich.text import Text
+
 from antiphon.cli.console import finish, out
 from antiphon.errors import Invalid, NotFound
 from antiphon.settings import load
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client, User
-from antiphon.tenancy.passwords import generate_password, hash_password
+from antiphon.tenancy.passwords import generate_password
+from antiphon.tenancy.people import set_password
 from antiphon.tenancy.users import create_user, normal_email
 from antiphon.types import Role
 
@@ -53,6 +57,28 @@ async def _change(email: str) -> str:
         user = await User.get_or_none(email=normal_email(email), deleted_at__isnull=True)
         if user is None:
             raise NotFound("user", email)
-        user.password_hash = await hash_password(password)
-        await user.save(update_fields=["password_hash", "updated_at"])
+        await set_password(user, password)
     return password
+
+
+def list_users() -> None:
+    """Print a table of the users."""
+    table = Table("E-mail", "Role", "Name", "Client", "Active", "Last seen (UTC)")
+    for user in finish(_users()):
+        client = user.client
+        table.add_row(
+            Text(user.email),
+            user.role.value,
+            Text(user.name),
+            Text(client.name if client else ""),
+            "yes" if user.is_active else "no",
+            f"{user.last_seen:%Y-%m-%d %H:%M}" if user.last_seen else "never",
+        )
+    out.print(table)
+
+
+async def _users() -> list[User]:
+    settings = load().settings
+    async with open_database(settings.database.url.get_secret_value(), settings.data_dir):
+        rows = User.filter(deleted_at__isnull=True).order_by("role", "email")
+        return await rows.select_related("client")

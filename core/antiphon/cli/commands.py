@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -73,6 +74,16 @@ def init() -> None:
     initialise()
 
 
+@app.command("backup")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to; it must not exist yet.")],
+) -> None:
+    """Copy the data directory, also while the server runs."""
+    from antiphon.cli.backup import back_up
+
+    back_up(folder)
+
+
 @app.command("doctor")
 def doctor() -> None:
     """Say what is there, what is missing, and how to get it."""
@@ -125,6 +136,14 @@ def user_add(
     from antiphon.cli.accounts import add_user
 
     add_user(email, role.value, name=name, client_id=client)
+
+
+@users.command("list")
+def user_list() -> None:
+    """List the people who can log in."""
+    from antiphon.cli.accounts import list_users
+
+    list_users()
 
 
 @users.command("password")

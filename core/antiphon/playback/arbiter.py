@@ -2,100 +2,78 @@
 
 Inputs change the state; `decide` then tells what has to be done, `drain` what has happened. Rules:
 
-- In a zone one call sounds at a time; the others wait, higher priority first, then by arrival.
-- A call waits only for calls in its own zones. The zones that are free start together, in one
-  `Start`; the others follow as they become free.
-- A call of a strictly higher band cuts in on a lower one. The zones that it takes are emptied
-  first (some 20 ms), and those of its zones that were free wait for them, so that all start on one
-  sample. The lower call plays again from its start, or is dropped if it says so.
-- Every call ends in exactly one final state per zone.
+- In a zone one call sounds at a time. Of those that wait, the higher band is next; within a band
+  those that asked to be `make_next`, then the higher priority, then the earlier (at 255: later).
+- A call that may `cut_in` stops one of a lower band; at 255 also an earlier one of 255. The stopped
+  call is played again from its start, or is dropped if it says so.
+- `partial`: the zones that are free start together, in one `Start`; the others follow as they
+  become free. Zones that are being emptied (some 20 ms) are waited for, so that all that a call
+  takes starts on one sample.
+- `together`: the call waits until it can have all its zones, and cuts nothing before. Where it is
+  next, those behind it wait too, so that its turn comes. `all_or_nothing`: as soon as it can not
+  have all its zones it fails in all. Both decide about the first start; what is heard again after
+  a cut, or as a repeat, is heard as in `partial`.
+- A call waits for others in its own zones alone, and ends in exactly one final state per zone.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from uuid import UUID
 
+from antiphon.playback.bids import Bid, Changed, Decision, Rest, Start, Stop
+from antiphon.plugins.zones import CallStart, Routing, WhenCut
 from antiphon.types import Band, CallState
 
-_Rank = tuple[int, int, UUID]
-
-
-class WhenCut(StrEnum):
-    """What becomes of a call that a higher one cut."""
-
-    RESTART = "restart"
-    DROP = "drop"
-
-
-@dataclass(frozen=True, slots=True)
-class Bid:
-    """A call's claim to its zones. `arrival` orders equals; `expires_at` is on the caller's clock.
-
-    A call expires while it waits, never while it is heard.
-    """
-
-    call: UUID
-    zones: tuple[UUID, ...]
-    priority: int
-    arrival: int
-    expires_at: float | None = None
-    when_cut: WhenCut = WhenCut.RESTART
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Let a call sound in these zones, from the same sample."""
-
-    call: UUID
-    zones: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End a call in these zones; each is free once `finished` was told."""
-
-    call: UUID
-    zones: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A call has a new state in a zone."""
-
-    call: UUID
-    zone: UUID
-    state: CallState
-    reason: str | None = None
+LATEST_WINS = 255
+_BANDS = list(Band)
+_Rank = tuple[int, bool, int, int, UUID]
 
 
 @dataclass(slots=True)
 class _Part:
-    """A call in one zone. `leaving` is why a stop was asked for."""
+    """A call in one zone. `leaving` and `why`: what it becomes by the stop that was asked for."""
 
     state: CallState
+    times: int
     leaving: CallState | None = None
+    why: str | None = None
 
 
 @dataclass(slots=True)
 class _Open:
-    """A call that is not over everywhere."""
+    """A call that is not over everywhere. `is_apart`: its zones no longer wait for each other."""
 
     bid: Bid
     priority: int
     is_ready: bool = False
+    is_apart: bool = False
     parts: dict[UUID, _Part] = field(default_factory=dict)
 
     @property
-    def rank(self) -> _Rank:
-        return (-self.priority, self.bid.arrival, self.bid.call)
+    def is_all_or_nothing(self) -> bool:
+        return self.bid.routing is Routing.ALL_OR_NOTHING
 
     @property
     def band(self) -> int:
-        return next(n for n, band in enumerate(Band) if self.priority in band.priorities)
+        return _BANDS.index(Band.of(self.priority))
+
+    @property
+    def rank(self) -> _Rank:
+        if self.priority == LATEST_WINS:
+            return (-self.band, False, -self.priority, -self.bid.arrival, self.bid.call)
+        is_behind = self.bid.start is not CallStart.MAKE_NEXT
+        return (-self.band, is_behind, -self.priority, self.bid.arrival, self.bid.call)
+
+    def may_cut(self, other: _Open) -> bool:
+        """Whether `other` has to go for this call."""
+        if self.bid.start is not CallStart.CUT_IN:
+            return False
+        if self.priority == other.priority == LATEST_WINS:
+            return self.bid.arrival > other.bid.arrival
+        return self.band > other.band
 
 
 @dataclass(slots=True)
@@ -107,7 +85,7 @@ class _Lane:
 
     @property
     def head(self) -> UUID | None:
-        return self.waiting[0][2] if self.waiting else None
+        return self.waiting[0][-1] if self.waiting else None
 
     def leave(self, rank: _Rank) -> None:
         at = bisect_left(self.waiting, rank)
@@ -123,6 +101,8 @@ class Arbiter:
         self._open: dict[UUID, _Open] = {}
         self._dirty: set[UUID] = set()
         self._stopping: dict[UUID, list[UUID]] = {}
+        self._resting: dict[UUID, list[UUID]] = {}
+        self._impatient: set[UUID] = set()
         self._changes: list[Changed] = []
 
     # --- zones ---------------------------------------------------------------------------------
@@ -133,13 +113,10 @@ class Arbiter:
 
     def remove_zone(self, zone: UUID, reason: str = "the zone was removed") -> None:
         """The zone is gone, and with it what sounded or waited in it."""
-        lane = self._lanes.pop(zone, None)
-        if lane is not None:
-            for call in [lane.holder, *(rank[2] for rank in lane.waiting)]:
-                self._end(call, zone, CallState.FAILED, reason)
-        for call, open_call in tuple(self._open.items()):
-            if zone in open_call.parts:  # still being prepared
-                self._end(call, zone, CallState.FAILED, reason)
+        if self._lanes.pop(zone, None) is not None:
+            for call, open_call in tuple(self._open.items()):
+                if zone in open_call.parts:
+                    self._end(call, zone, CallState.FAILED, reason)
 
     # --- a call's life -------------------------------------------------------------------------
 
@@ -148,30 +125,57 @@ class Arbiter:
         if bid.call in self._open:
             return
         self._open[bid.call] = open_call = _Open(bid, bid.priority)
+        open_call.is_apart = bid.routing is Routing.PARTIAL
         for zone in dict.fromkeys(bid.zones):
-            open_call.parts[zone] = _Part(CallState.PREPARING)
+            open_call.parts[zone] = _Part(CallState.PREPARING, bid.times)
             self._changes.append(Changed(bid.call, zone, CallState.PREPARING))
         for zone in tuple(open_call.parts):
             if zone not in self._lanes:
                 self._end(bid.call, zone, CallState.FAILED, "there is no such zone")
 
-    def ready(self, call: UUID, priority: int | None = None) -> None:
-        """The clip can be played; what it is may have decided the priority."""
+    def hold(self, call: UUID, reason: str) -> None:
+        """The clip is there, its time has not come; `ready` follows."""
+        open_call = self._open.get(call)
+        if open_call is not None and not open_call.is_ready:
+            for zone in open_call.parts:
+                self._say(open_call, zone, CallState.QUEUED, reason)
+
+    def ready(
+        self, call: UUID, priority: int | None = None, resting: Mapping[UUID, str] | None = None
+    ) -> None:
+        """The call can be played; what it plays may have decided the priority.
+
+        `resting`: zones that have to wait for `wake`, and why.
+        """
         open_call = self._open.get(call)
         if open_call is None or open_call.is_ready:
             return
         open_call.is_ready = True
         if priority is not None:
             open_call.priority = priority
+        if open_call.is_all_or_nothing:
+            self._impatient.add(call)
         for zone in open_call.parts:
-            self._queue(open_call, zone, None)
+            if resting and zone in resting:
+                self._say(open_call, zone, CallState.QUEUED, resting[zone])
+            else:
+                self._queue(open_call, zone, None)
 
-    def failed(self, call: UUID, reason: str) -> None:
-        """The clip could not be prepared."""
+    def wake(self, call: UUID, zones: Iterable[UUID]) -> None:
+        """What had to wait in these zones may be played there now."""
         open_call = self._open.get(call)
-        if open_call is not None and not open_call.is_ready:
-            for zone in tuple(open_call.parts):
-                self._end(call, zone, CallState.FAILED, reason)
+        for zone in zones:
+            if open_call is not None and open_call.is_ready and zone in open_call.parts:
+                is_waiting = self._is_waiting(open_call, zone)
+                if not is_waiting and self._held(call, zone) is None:
+                    self._queue(open_call, zone, None)
+
+    def failed(self, call: UUID, reason: str, zones: Iterable[UUID] | None = None) -> None:
+        """It will not be heard in these zones (all, if not given), unless it is heard already."""
+        if (open_call := self._open.get(call)) is not None:
+            for zone in tuple(open_call.parts if zones is None else zones):
+                if self._held(call, zone) is None:
+                    self._end(call, zone, CallState.FAILED, reason)
 
     def started(self, call: UUID, zone: UUID) -> None:
         """The first sample went out."""
@@ -185,40 +189,49 @@ class Arbiter:
 
         `queued` says that it never started and is to be started again.
         """
-        part = self._held(call, zone)
-        if part is None:
+        if (part := self._held(call, zone)) is None:
             return
         open_call = self._open[call]
         self._lanes[zone].holder = None
         self._touch(zone)
-        if state is CallState.CUT and part.leaving is CallState.REVOKED:
-            state, reason = CallState.REVOKED, reason or "it was revoked"
-        elif state is CallState.QUEUED and part.leaving is CallState.REVOKED:
-            state, reason = CallState.REVOKED, "it was revoked"
-        elif state is CallState.CUT and part.leaving is None:
-            state, reason = CallState.FAILED, reason or "it was stopped from outside"
-        elif state is CallState.CUT and open_call.bid.when_cut is WhenCut.RESTART:
-            state, reason = CallState.QUEUED, "a higher call cut it; it will be played again"
-        if state is CallState.QUEUED:
+        is_to_end = part.leaving not in (None, CallState.CUT)
+        was_heard = state is CallState.COMPLETED
+        if part.leaving is not None and is_to_end and (not was_heard or part.times > 1):
+            self._end(call, zone, part.leaving, part.why or reason)
+        elif state is CallState.QUEUED:
             self._queue(open_call, zone, reason)
+        elif state is CallState.CUT and part.leaving is None:
+            reason = reason or "it was stopped from outside"
+            self._end(call, zone, CallState.FAILED, reason)
+        elif state is CallState.CUT and open_call.bid.when_cut is WhenCut.RESTART:
+            self._queue(open_call, zone, "a higher call cut it; it will be played again")
+        elif state is CallState.CUT:
+            self._end(call, zone, state, reason or "a higher call cut it")
+        elif was_heard and part.times > 1:
+            self._repeat(open_call, zone, part)
         else:
             self._end(call, zone, state, reason)
 
     def revoke(self, call: UUID, zones: Iterable[UUID] | None = None) -> None:
         """Take a call back, in some zones or in all."""
-        open_call = self._open.get(call)
-        if open_call is None:
+        self.leave(call, zones, CallState.REVOKED, "it was revoked")
+
+    def leave(
+        self, call: UUID, zones: Iterable[UUID] | None, state: CallState, reason: str
+    ) -> None:
+        """End a call in some zones or in all, in this state, heard or not."""
+        if (open_call := self._open.get(call)) is None:
             return
         for zone in tuple(open_call.parts if zones is None else zones):
-            part = open_call.parts.get(zone)
-            if part is None:
+            if (part := open_call.parts.get(zone)) is None:
                 continue
             if self._held(call, zone) is None:
-                self._end(call, zone, CallState.REVOKED, "it was revoked")
+                self._end(call, zone, state, reason)
                 continue
             if part.leaving is None:
                 self._stopping.setdefault(call, []).append(zone)
-            part.leaving = CallState.REVOKED
+            if part.leaving in (None, CallState.CUT):
+                part.leaving, part.why = state, reason
 
     def expire(self, now: float) -> None:
         """Calls that still wait though their time is over are dropped."""
@@ -232,36 +245,92 @@ class Arbiter:
 
     # --- outputs -------------------------------------------------------------------------------
 
-    def decide(self) -> list[Start | Stop]:
+    def decide(self) -> list[Decision]:
         """What has to be done now; each decision is given once."""
-        starting: dict[UUID, list[UUID]] = {}
-        stopping, self._stopping = self._stopping, {}
-        for zone in self._dirty:
-            lane = self._lanes.get(zone)
-            if lane is None or (head := lane.head) is None:
+        self._drop_impatient()
+        starts: list[Decision] = []
+        for call in self._next():
+            open_call = self._open[call]
+            zones = [zone for zone in open_call.parts if self._lanes[zone].head == call]
+            if not open_call.is_apart and not self._can_go(open_call):
                 continue
-            if lane.holder is None:
-                starting.setdefault(head, []).append(zone)
-            elif self._yields(lane.holder, zone, head):
-                stopping.setdefault(lane.holder, []).append(zone)
+            for zone in zones:
+                self._clear(zone)
+            free = [zone for zone in zones if self._lanes[zone].holder is None]
+            if free and not any(self._is_clearing(zone) for zone in zones):
+                starts.append(self._start(open_call, free))
         self._dirty.clear()
-        decisions: list[Start | Stop] = [
-            Stop(call, tuple(zones)) for call, zones in stopping.items()
+        stopping, self._stopping = self._stopping, {}
+        resting, self._resting = self._resting, {}
+        return [
+            *(Stop(call, tuple(zones)) for call, zones in stopping.items()),
+            *starts,
+            *(
+                Rest(call, tuple(zones), self._open[call].bid.gap_s)
+                for call, zones in resting.items()
+                if call in self._open
+            ),
         ]
-        for call in sorted(starting, key=lambda call: self._open[call].rank):
-            if not self._is_clearing_for(call):
-                zones = self._in_order(call, starting[call])
-                for zone in zones:
-                    lane = self._lanes[zone]
-                    lane.holder = call
-                    lane.leave(self._open[call].rank)
-                decisions.append(Start(call, zones))
-        return decisions
 
     def drain(self) -> list[Changed]:
         """The changes since the last time, in order."""
         changes, self._changes = self._changes, []
         return changes
+
+    # --- who is next ---------------------------------------------------------------------------
+
+    def _next(self) -> list[UUID]:
+        """The calls that are next in a zone where something has changed, best first."""
+        lanes = [self._lanes[zone] for zone in self._dirty if zone in self._lanes]
+        heads = {lane.head for lane in lanes} - {None}
+        return sorted((h for h in heads if h is not None), key=lambda h: self._open[h].rank)
+
+    def _drop_impatient(self) -> None:
+        for call in sorted(self._impatient, key=lambda call: self._open[call].rank):
+            if not self._can_go(self._open[call]):
+                self._impatient.discard(call)
+                self._open[call].is_apart = True
+                self.failed(call, "not all of its zones were free, and it was all or nothing")
+
+    def _can_go(self, open_call: _Open) -> bool:
+        """Whether the call can have all its zones as soon as they are emptied."""
+        for zone in open_call.parts:
+            lane = self._lanes[zone]
+            if lane.head != open_call.bid.call:
+                return False
+            if lane.holder is None or self._is_clearing(zone):
+                continue
+            if not open_call.may_cut(self._open[lane.holder]):
+                return False
+        return True
+
+    def _clear(self, zone: UUID) -> None:
+        """Have the zone's holder stopped, if somebody waits for whom it has to go."""
+        lane = self._lanes[zone]
+        if lane.holder is None or self._is_clearing(zone):
+            return
+        holder = self._open[lane.holder]
+        for rank in lane.waiting:
+            waiting = self._open[rank[-1]]
+            if waiting.band <= holder.band and waiting.priority < LATEST_WINS:
+                return
+            if waiting.may_cut(holder):
+                holder.parts[zone].leaving = CallState.CUT
+                self._stopping.setdefault(lane.holder, []).append(zone)
+                return
+
+    def _is_clearing(self, zone: UUID) -> bool:
+        holder = self._lanes[zone].holder
+        return holder is not None and self._open[holder].parts[zone].leaving is not None
+
+    def _start(self, open_call: _Open, zones: Iterable[UUID]) -> Start:
+        call = open_call.bid.call
+        open_call.is_apart = True
+        self._impatient.discard(call)
+        for zone in zones:
+            self._lanes[zone].holder = call
+            self._lanes[zone].leave(open_call.rank)
+        return Start(call, tuple(zones))
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -270,12 +339,31 @@ class Arbiter:
         lane = self._lanes.get(zone)
         return self._open[call].parts[zone] if lane is not None and lane.holder == call else None
 
+    def _is_waiting(self, open_call: _Open, zone: UUID) -> bool:
+        waiting, rank = self._lanes[zone].waiting, open_call.rank
+        at = bisect_left(waiting, rank)
+        return at < len(waiting) and waiting[at] == rank
+
+    def _say(self, open_call: _Open, zone: UUID, state: CallState, reason: str | None) -> None:
+        part = open_call.parts[zone]
+        part.state, part.leaving, part.why = state, None, None
+        self._changes.append(Changed(open_call.bid.call, zone, state, reason))
+
     def _queue(self, open_call: _Open, zone: UUID, reason: str | None) -> None:
-        open_call.parts[zone] = _Part(CallState.QUEUED)
+        self._say(open_call, zone, CallState.QUEUED, reason)
         self._touch(zone)
         insort(self._lanes[zone].waiting, open_call.rank)
         self._touch(zone)
-        self._changes.append(Changed(open_call.bid.call, zone, CallState.QUEUED, reason))
+
+    def _repeat(self, open_call: _Open, zone: UUID, part: _Part) -> None:
+        part.times -= 1
+        heard = open_call.bid.times - part.times
+        reason = f"heard {heard} of {open_call.bid.times} times"
+        if open_call.bid.gap_s > 0:
+            self._say(open_call, zone, CallState.QUEUED, reason)
+            self._resting.setdefault(open_call.bid.call, []).append(zone)
+        else:
+            self._queue(open_call, zone, reason)
 
     def _touch(self, zone: UUID) -> None:
         """Look at the zone again, and at those where its next call waits for it."""
@@ -283,10 +371,10 @@ class Arbiter:
         if (lane := self._lanes.get(zone)) is not None and lane.head is not None:
             self._dirty.update(self._open[lane.head].parts)
 
-    def _end(self, call: UUID | None, zone: UUID, state: CallState, reason: str | None) -> None:
+    def _end(self, call: UUID, zone: UUID, state: CallState, reason: str | None) -> None:
         """The final state of a call in a zone."""
-        open_call = self._open.get(call) if call is not None else None
-        if call is None or open_call is None or open_call.parts.pop(zone, None) is None:
+        open_call = self._open.get(call)
+        if open_call is None or open_call.parts.pop(zone, None) is None:
             return
         if (lane := self._lanes.get(zone)) is not None:
             lane.leave(open_call.rank)
@@ -295,26 +383,8 @@ class Arbiter:
         self._changes.append(Changed(call, zone, state, reason))
         if not open_call.parts:
             del self._open[call]
-
-    def _yields(self, holder: UUID, zone: UUID, head: UUID) -> bool:
-        """Whether the zone's holder has to be stopped now for the head of the queue."""
-        part = self._open[holder].parts[zone]
-        if part.leaving is not None or self._open[head].band <= self._open[holder].band:
-            return False
-        part.leaving = CallState.CUT
-        return True
-
-    def _is_clearing_for(self, call: UUID) -> bool:
-        """Whether another of the call's zones is being emptied and this call comes next there."""
-        for zone in self._open[call].parts:
-            lane = self._lanes.get(zone)
-            if lane is None or lane.holder is None or lane.head != call:
-                continue
-            if self._open[lane.holder].parts[zone].leaving is not None:
-                return True
-        return False
-
-    def _in_order(self, call: UUID, zones: Iterable[UUID]) -> tuple[UUID, ...]:
-        """The zones as the caller named them."""
-        chosen = set(zones)
-        return tuple(zone for zone in self._open[call].parts if zone in chosen)
+            self._impatient.discard(call)
+        elif state is CallState.FAILED and not open_call.is_apart and open_call.is_all_or_nothing:
+            open_call.is_apart = True
+            self._impatient.discard(call)
+            self.failed(call, f"it was all or nothing, and in one zone {reason}")

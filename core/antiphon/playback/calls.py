@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
 from antiphon import events
 from antiphon.engine import protocol
-from antiphon.errors import AntiphonError, Invalid, NotFound
+from antiphon.errors import Invalid, NotFound
 from antiphon.playback import levels
-from antiphon.playback.arbiter import Arbiter, Bid, Changed, Start, Stop
+from antiphon.playback.approach import Approach, check_time
+from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.bids import Bid, Changed, Rest, Start, Stop
 from antiphon.playback.clips import prepare
+from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.receipts import Receipts
-from antiphon.playback.record import Part, Record, provisional_title
+from antiphon.playback.record import Part, Record, provisional_title, request_band
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.zones import AnnouncementView, CallRequest
 from antiphon.settings.models import AudioSettings
@@ -26,7 +29,6 @@ from antiphon.types import Band, CallState, Principal
 
 _log = logging.getLogger(__name__)
 
-PREPARE_LIMIT_S = 300.0
 REFUSE_WITHIN_S = 0.1
 GATHER_S = 0.01
 STOP_LIMIT_S = 2.0
@@ -41,6 +43,7 @@ _ENDINGS = {
     "stopped": CallState.CUT,
     "failed": CallState.FAILED,
 }
+_Key = tuple[UUID, UUID | None, str]
 
 
 class Calls:
@@ -56,13 +59,17 @@ class Calls:
         media: MediaRegistry,
         audio: AudioSettings,
         receipts: Receipts,
+        loudspeakers: Loudspeakers,
     ) -> None:
         self._bus = bus
         self._send = send
         self._media = media
         self._audio = audio
         self._receipts = receipts
+        self._loudspeakers = loudspeakers
         self._arbiter = Arbiter()
+        self._approach = Approach(self._arbiter, self._act, self._act_soon)
+        self._by_key: dict[_Key, Record] = {}
         self._records: dict[UUID, Record] = {}
         self._over: deque[UUID] = deque()
         self._launches: dict[str, UUID] = {}
@@ -110,9 +117,17 @@ class Calls:
     async def accept(
         self, principal: Principal, client_id: UUID, zones: Iterable[UUID], request: CallRequest
     ) -> Record:
-        """Take a call in. What is wrong and can be found out at once is raised, else it goes on."""
+        """Take a call in. What is wrong and can be found out at once is raised, else it goes on.
+
+        Where one with the same `dedupe_key` is open, that is the answer.
+        """
         if request.text is not None and not request.text.strip():
             raise Invalid.field("text", "must hold a word to speak")
+        check_time(request.at)
+        while (earlier := self._with_key(principal, client_id, request)) is not None:
+            await earlier.known.wait()
+            if earlier.id in self._records:
+                return earlier
         arrival = next(self._arrivals)
         record = Record(
             client_id=client_id,
@@ -120,33 +135,52 @@ class Calls:
             principal=principal,
             parts={zone_id: Part() for zone_id in zones},
             title=provisional_title(request),
-            band=request.band or Band.ANNOUNCEMENT,
+            band=request_band(request) or Band.ANNOUNCEMENT,
+            starts_at=request.at,
         )
+        if (key := _key(record)) is not None:
+            self._by_key[key] = record
         asked_at = asyncio.get_running_loop().time()
         task = asyncio.create_task(prepare(record, self._media), name=f"call {record.id}")
         try:
             await asyncio.wait({task}, timeout=REFUSE_WITHIN_S)
-        except asyncio.CancelledError:
+            if task.done():
+                task.result()
+        except BaseException:
             task.cancel()
+            self._forget_key(record)
+            record.known.set()
             raise
-        if task.done():
-            task.result()
         self._records[record.id] = record
-        expires_at = None
-        if request.expires_in_s is not None:
-            loop = asyncio.get_running_loop()
-            expires_at = asked_at + request.expires_in_s
-            record.expires_at = record.created_at + timedelta(seconds=request.expires_in_s)
-            record.expiry = loop.call_at(expires_at, self._expire, expires_at)
-        bid = Bid(record.id, tuple(record.parts), record.band.priority, arrival, expires_at)
-        self._arbiter.submit(bid)
+        record.known.set()
+        self._arbiter.submit(self._bid(record, arrival, asked_at))
+        self._tell()
+        self._go_on(record, self._approach.come(record, task))
         if task.done():
-            self._arbiter.ready(record.id, record.band.priority)
-        else:
-            record.work = asyncio.create_task(self._await_clip(record, task))
-        self._act()
+            await record.admitted.wait()
         self._forget()
         return record
+
+    def _bid(self, record: Record, arrival: int, asked_at: float) -> Bid:
+        request, expires_at = record.request, None
+        if request.expires_in_s is not None:
+            begins = max(record.created_at, request.at or record.created_at)
+            record.expires_at = begins + timedelta(seconds=request.expires_in_s)
+            expires_at = asked_at + (record.expires_at - record.created_at).total_seconds()
+            loop = asyncio.get_running_loop()
+            record.expiry = loop.call_at(expires_at, self._expire, expires_at)
+        return Bid(
+            record.id,
+            tuple(record.parts),
+            record.priority,
+            arrival,
+            expires_at,
+            request.when_cut,
+            request.start,
+            request.routing,
+            request.repeat,
+            request.repeat_gap_s,
+        )
 
     async def revoke(self, record: Record, zones: Iterable[UUID]) -> None:
         """Take a call back in some zones; returns when it is silent there, or soon after."""
@@ -158,22 +192,32 @@ class Calls:
                 async with asyncio.timeout(REVOKE_LIMIT_S):
                     await record.over.wait()
 
-    # --- the clip ------------------------------------------------------------------------------
+    # --- the way there -------------------------------------------------------------------------
 
-    async def _await_clip(self, record: Record, task: asyncio.Task[None]) -> None:
-        """Follow the preparation of a clip that takes its time."""
+    def _go_on(self, record: Record, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._guard(record, work), name=f"call {record.id} goes on")
+        record.work.add(task)
+        task.add_done_callback(record.work.discard)
+
+    async def _guard(self, record: Record, work: Coroutine[None, None, None]) -> None:
         try:
-            async with asyncio.timeout(PREPARE_LIMIT_S):
-                await task
-        except AntiphonError as error:
-            self._arbiter.failed(record.id, str(error))
-        except TimeoutError:
-            reason = f"the clip was not ready within {PREPARE_LIMIT_S:g} s"
-            self._arbiter.failed(record.id, reason)
-        else:
-            self._arbiter.ready(record.id, record.band.priority)
-        record.work = None
-        self._act()
+            await work
+        except Exception as error:
+            _log.exception("The call %s can not go on", record.id)
+            self._arbiter.failed(record.id, f"it could not go on: {error!r}")
+            record.admitted.set()
+            self._act()
+
+    def _with_key(
+        self, principal: Principal, client_id: UUID, request: CallRequest
+    ) -> Record | None:
+        if request.dedupe_key is None:
+            return None
+        return self._by_key.get((client_id, principal.floor_id, request.dedupe_key))
+
+    def _forget_key(self, record: Record) -> None:
+        if (key := _key(record)) is not None and self._by_key.get(key) is record:
+            del self._by_key[key]
 
     # --- what the renderer reports -------------------------------------------------------------
 
@@ -184,6 +228,11 @@ class Calls:
         record, zone_id, part = found
         part.started_at = datetime.now(UTC)
         part.duration_s = report.duration_s
+        loop = asyncio.get_running_loop()
+        part.began = loop.time()
+        if (most_s := record.request.max_duration_s) is not None:
+            left_s = max(0.0, most_s - part.seconds_before)
+            part.limit = loop.call_later(left_s, self._at_limit, record, zone_id)
         self._watch(record, zone_id, report.duration_s + PLAY_SLACK_S)
         self._speaking[zone_id] = record.id
         self._arbiter.started(record.id, zone_id)
@@ -194,7 +243,11 @@ class Calls:
         if (found := self._part(report.call, report.zone)) is None:
             return
         record, zone_id, part = found
-        part.seconds_heard = report.seconds
+        part.seconds_heard = part.seconds_before + report.seconds
+        self._loudspeakers.credit(zone_id, part, report.seconds)
+        if report.reason == "completed":
+            part.seconds_before = part.seconds_heard
+            part.by_device_before = dict(part.by_device)
         if report.reason == "busy" and part.busy_times < BUSY_LIMIT:
             part.busy_times += 1
             self._free(record, zone_id)
@@ -223,18 +276,17 @@ class Calls:
         self._arbiter.finished(record.id, zone_id, state, reason)
         if state is CallState.CUT:
             self._act()  # somebody more important waits
-        elif self._gathering is None:
+        else:
             # Zones that fall free on one sample are reported one by one: what follows in them
             # starts on one sample too.
-            loop = asyncio.get_running_loop()
-            self._gathering = loop.call_later(GATHER_S, self._act)
-        self._tell()
+            self._act_soon()
 
     def _free(self, record: Record, zone_id: UUID) -> None:
         part = record.parts[zone_id]
-        if part.watch is not None:
-            part.watch.cancel()
-            part.watch = None
+        for handle in (part.watch, part.limit):
+            if handle is not None:
+                handle.cancel()
+        part.watch = part.limit = None
         if (launch := part.launch) is not None:
             part.launch = None
             if all(other.launch != launch for other in record.parts.values()):
@@ -246,6 +298,17 @@ class Calls:
         self._arbiter.expire(now)
         self._act()
 
+    def _at_limit(self, record: Record, zone_id: UUID) -> None:
+        reason = f"ended after {record.request.max_duration_s:g} s, as asked"
+        self._arbiter.leave(record.id, [zone_id], CallState.COMPLETED, reason)
+        self._act()
+
+    def _act_soon(self) -> None:
+        if self._gathering is None:
+            loop = asyncio.get_running_loop()
+            self._gathering = loop.call_later(GATHER_S, self._act)
+        self._tell()
+
     def _act(self) -> None:
         """Do what there is to do, and tell what has happened."""
         if self._gathering is not None:
@@ -255,6 +318,9 @@ class Calls:
             record = self._records[decision.call]
             if isinstance(decision, Start):
                 self._start(record, decision.zones)
+            elif isinstance(decision, Rest):
+                again = self._approach.again(record, decision.zones, decision.gap_s)
+                self._go_on(record, again)
             else:
                 self._stop(record, decision)
         self._tell()
@@ -314,6 +380,8 @@ class Calls:
             self._free(record, change.zone)
             if self._speaking.get(change.zone) == record.id:
                 del self._speaking[change.zone]
+            heard = self._loudspeakers.heard(change.zone, part)
+            self._receipts.note_devices(record, change.zone, heard)
         self._receipts.note(record, change.zone)
         self._bus.publish(
             events.CallChanged(
@@ -328,6 +396,8 @@ class Calls:
         )
         if record.is_over and not record.over.is_set():
             record.release()
+            self._forget_key(record)
+            record.admitted.set()
             record.over.set()
             self._over.append(record.id)
 
@@ -335,3 +405,10 @@ class Calls:
         """Keep the last calls, and of the older ones those that are not over."""
         while len(self._records) > KEPT and self._over:
             del self._records[self._over.popleft()]
+
+
+def _key(record: Record) -> _Key | None:
+    """What must not be open twice. A floor user's keys are apart: they reach other zones."""
+    if (key := record.request.dedupe_key) is None:
+        return None
+    return record.client_id, record.principal.floor_id, key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,6 +15,7 @@ from antiphon.playback.keeper import Snapshot, parse
 from antiphon.playback.models import PlaybackState
 from antiphon.playback.programme import Programme
 from antiphon.playback.queue import Queue
+from antiphon.plugins.media import MediaRef
 from antiphon.plugins.zones import AnnouncementView, PlaybackView
 from antiphon.types import Playback
 
@@ -72,6 +74,7 @@ class Channel:
             queue_position=programme.queue.place,
             shuffle=programme.queue.shuffle,
             repeat=programme.queue.repeat,
+            source=programme.queue.source,
             shared_with=tuple(zone for zone in programme.zones if zone != self.zone_id),
             problems=(programme.problem,) if programme.problem else (),
         )
@@ -85,7 +88,8 @@ class Channel:
                 "programme_id": programme.id,
                 "playback": programme.playback,
                 "position_s": programme.position_s,
-                "queue_position": programme.queue.cursor,
+                "queue_position": programme.queue.cursor - programme.queue.base,
+                "current_playlists": saved_source(programme.queue),
                 "shuffle": programme.queue.shuffle,
                 "repeat": programme.queue.repeat,
                 "volume": self.volume,
@@ -105,4 +109,15 @@ def saved_queue(state: PlaybackState) -> Queue:
         max(0, state.queue_position),
         shuffle=state.shuffle,
         repeat=state.repeat,
+        source=_source(state.current_playlists),
     )
+
+
+def saved_source(queue: Queue) -> list[str]:
+    """Where an endless queue gets its tracks from, as it is kept."""
+    return [f"{queue.source.kind}:{queue.source.value}"] if queue.source is not None else []
+
+
+def _source(saved: Sequence[str]) -> MediaRef | None:
+    kind, _, value = saved[0].partition(":") if saved else ("", "", "")
+    return MediaRef(kind=kind, value=value) if kind else None

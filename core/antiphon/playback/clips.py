@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from antiphon.errors import AntiphonError, Unavailable
-from antiphon.playback.record import Record
+from antiphon.playback.record import Record, request_band
 from antiphon.plugins.media import MediaRef, MediaRegistry
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ async def prepare(record: Record, media: MediaRegistry) -> None:
         raise Unavailable(f"The source of {ref.kind} failed: {error!r}.") from error
     record.media = clip
     record.title = clip.title
-    record.band = request.band or clip.band
+    record.band = request_band(request) or clip.band
     if clip.chime if request.chime is None else request.chime:
         await _add_chime(record, media)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
 from antiphon import events
+from antiphon.audit import commanded
 from antiphon.building.models import Zone
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
@@ -20,16 +21,17 @@ from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
 from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
+from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
-from antiphon.playback.reach import reached
+from antiphon.playback.reach import named, reached, reached_among
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback, Principal, Repeat
+from antiphon.types import Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
@@ -68,7 +70,8 @@ class ZoneController:
         self._media = media
         self._receipts = Receipts()
         self._keeper = StateKeeper(self._snapshot, self._moving)
-        self._calls = Calls(bus, renderer.send, media, audio, self._receipts)
+        self._loudspeakers = Loudspeakers(bus)
+        self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
         around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._stack = AsyncExitStack()
@@ -77,6 +80,7 @@ class ZoneController:
         """Set up all active zones and let them go on with what they played."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._receipts)
+            await stack.enter_async_context(self._loudspeakers)
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
@@ -101,9 +105,12 @@ class ZoneController:
 
     # --- what plays ----------------------------------------------------------------------------
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
         """See `Zones.views`."""
-        channels = map(self._channels.find, await reached(principal))
+        found = reached(principal) if only is None else reached_among(principal, only)
+        channels = map(self._channels.find, await found)
         return [self._view(channel) for channel in channels if channel is not None]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
@@ -112,6 +119,7 @@ class ZoneController:
 
     # --- music ---------------------------------------------------------------------------------
 
+    @commanded("playback.play", "zones")
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
@@ -124,6 +132,7 @@ class ZoneController:
                 self._channels.move(other, channel.programme)
         return self._done(channel)
 
+    @commanded("playback.play", "zones")
     async def play_refs(
         self,
         principal: Principal,
@@ -138,18 +147,27 @@ class ZoneController:
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
 
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.redraw`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.redraw()
+        return self._done(channel)
+
+    @commanded("playback.pause", "zones")
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.pause()
         return self._done(channel)
 
+    @commanded("playback.resume", "zones")
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.resume()
         return self._done(channel)
 
+    @commanded("playback.stop", "zones")
     async def stop(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.stop`. Zones that share the programme go on."""
         channel = await self._reach(principal, zone_id)
@@ -161,24 +179,28 @@ class ZoneController:
             programme.stop()
         return self._done(channel)
 
+    @commanded("playback.next", "zones")
     async def next(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.next`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.next()
         return self._done(channel)
 
+    @commanded("playback.previous", "zones")
     async def previous(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.previous`."""
         channel = await self._reach(principal, zone_id)
         await channel.programme.previous()
         return self._done(channel)
 
+    @commanded("playback.seek", "zones")
     async def seek(self, principal: Principal, zone_id: UUID, position_s: float) -> PlaybackView:
         """See `Zones.seek`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.seek(position_s)
         return self._done(channel)
 
+    @commanded("playback.volume", "zones")
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         """See `Zones.set_volume`."""
         if not 0 <= volume <= 100:
@@ -191,16 +213,17 @@ class ZoneController:
 
     # --- calls ---------------------------------------------------------------------------------
 
+    @commanded("create", "calls")
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call`."""
-        if request.zones is not None:
-            channels = await self._reach_all(principal, request.zones, "zones")
-        else:
-            found = map(self._channels.find, await reached(principal))
-            channels = [channel for channel in found if channel is not None]
-            _same_client(channels, "all")
+        zones, maybe = await named(principal, request)
+        channels = [await self._channels.get(zone) for zone in zones]
+        found = (self._channels.find(zone) for zone in maybe if zone not in zones)
+        channels += [channel for channel in found if channel is not None]
+        field = "all" if request.all else "zones"
+        _same_client(channels, field)
         if not channels:
-            raise Invalid.field("all", "there is no zone to announce in")
+            raise Invalid.field(field, "there is no zone to announce in")
         zones = [channel.zone_id for channel in channels]
         client_id = channels[0].client_id
         return (await self._calls.accept(principal, client_id, zones, request)).view()
@@ -209,21 +232,22 @@ class ZoneController:
         """See `Zones.calls`."""
         zones = set(await reached(principal))
         return [
-            record.view()
+            _seen(principal, record.view(), zones)
             for record in self._calls.newest_first()
             if not zones.isdisjoint(record.parts)
         ]
 
     async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.get_call`."""
-        record, _ = await self._reach_call(principal, call_id)
-        return record.view()
+        record, zones = await self._reach_call(principal, call_id)
+        return _seen(principal, record.view(), zones)
 
+    @commanded("delete", "calls")
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
         record, zones = await self._reach_call(principal, call_id)
         await self._calls.revoke(record, zones)
-        return record.view()
+        return _seen(principal, record.view(), zones)
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -249,6 +273,10 @@ class ZoneController:
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
     ) -> Queue:
         tracks = await expand(self._media, channel.client_id, refs)
+        if len(refs) == 1 and self._media.is_endless(refs[0]):
+            # It has an order of its own, and no end that anything could follow.
+            kept = repeat if repeat is Repeat.ONE else Repeat.ALL
+            return Queue(tracks, repeat=kept, source=refs[0])
         return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
 
     async def _start(
@@ -336,3 +364,11 @@ def _same_client(channels: Sequence[Channel], field: str) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _seen(principal: Principal, call: CallView, zones: Collection[UUID]) -> CallView:
+    """A call as the principal may see it: a floor user, on its own floor alone."""
+    if principal.role is not Role.FLOOR_USER:
+        return call
+    mine = tuple(zone for zone in call.zones if zone.zone_id in zones)
+    return call.model_copy(update={"zones": mine})

@@ -20,6 +20,8 @@ def chosen(request: PlayRequest) -> list[MediaRef]:
     """What a request names; empty where it names nothing."""
     if request.music_ids:
         return [MediaRef(kind="music", value=str(key)) for key in request.music_ids]
+    if request.playlist_id:
+        return [MediaRef(kind="channel", value=str(request.playlist_id))]
     return [MediaRef(kind="folder", value=str(key)) for key in request.folder_ids or ()]
 
 

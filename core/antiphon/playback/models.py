@@ -69,7 +69,7 @@ class PlaybackState(TimestampedModel):
 
 
 class PlayEvent(TimestampedModel):
-    """The receipt: what happened to a call in one zone (and, later, on one device)."""
+    """The receipt: what happened to a call in one zone, or with `device` on one loudspeaker."""
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name="play_events"
@@ -82,6 +82,7 @@ class PlayEvent(TimestampedModel):
     device: fields.ForeignKeyNullableRelation[Device] = fields.ForeignKeyField(
         "antiphon.Device", related_name="play_events", null=True, on_delete=fields.SET_NULL
     )
+    device_id: UUID | None
     call_id = fields.UUIDField(db_index=True)
     announcement_id = fields.UUIDField(null=True)
     title = fields.CharField(max_length=300, default="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -14,10 +15,12 @@ from antiphon.events import EventBus
 from antiphon.playback import levels
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
-from antiphon.playback.window import Item, Miss, first_playable, resolve
+from antiphon.playback.window import RESOLVE_LIMIT_S, Item, Miss, first_playable, resolve
 from antiphon.plugins.media import MediaRegistry
 from antiphon.settings.models import AudioSettings
 from antiphon.types import Playback
+
+_log = logging.getLogger(__name__)
 
 WINDOW = 8
 TRIES = 10
@@ -71,6 +74,7 @@ class Programme:
         self._retries = 0
         self._serial = 0
         self._aim: int | None = None
+        self._is_outdated = False
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -141,6 +145,14 @@ class Programme:
             self._stop_filling()
             self._misses = self._failures = 0
             self._fill()
+
+    def redraw(self) -> None:
+        """Ask the queue's endless source anew for what follows the current track."""
+        if self.queue.source is not None:
+            self._is_outdated = True
+            if self.playback is not Playback.STOPPED and self._window:
+                self._stop_filling()
+                self._fill()
 
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
@@ -289,6 +301,7 @@ class Programme:
         for miss in misses:
             self._news.missed(self.zones, miss)
         self._stop_filling()
+        self._is_outdated = self._is_outdated and queue is self.queue
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
         self.queue.cursor = waiting[0].cursor
@@ -346,7 +359,8 @@ class Programme:
 
     def _fill(self) -> None:
         """See that tracks are resolved ahead."""
-        is_short = len(self._window) < self._room and self._next is not None
+        is_short = len(self._window) < self._room or self._is_outdated
+        is_short = is_short and self._next is not None
         if is_short and (self._filler is None or self._filler.done()):
             self._filler = asyncio.create_task(self._filling(), name=f"programme {self.id}")
 
@@ -356,7 +370,11 @@ class Programme:
             self._filler = None
 
     async def _filling(self) -> None:
+        if self._is_outdated:
+            await self._follow(None if self.current is None else self.current.cursor + 1)
         while len(self._window) < self._room and (cursor := self._next) is not None:
+            if self.queue.source is not None and self.queue.begins_round(cursor):
+                await self._follow(cursor)
             if max(self._misses, self._failures) >= min(len(self.queue), TRIES):
                 await self._back_off()
             found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
@@ -377,6 +395,29 @@ class Programme:
                 self._hand_over()
         if self._is_dry and not self._window:
             self._finish()
+
+    async def _follow(self, cursor: int | None) -> None:
+        """Let the queue's endless source say what is played from `cursor` on.
+
+        Where it has nothing, or fails, the queue that there is begins again.
+        """
+        queue = self.queue
+        if queue.source is None or cursor is None:
+            return
+        try:
+            async with asyncio.timeout(RESOLVE_LIMIT_S):
+                past = queue.last(cursor)
+                refs = await self._around.media.follow(self.client_id, queue.source, past)
+        except Exception as error:
+            _log.warning("%s %s gave no more: %r", queue.source.kind, queue.source.value, error)
+            refs = ()
+        self._is_outdated = False
+        if refs:
+            if self.current is not None:  # another one than before, if the source took its time
+                cursor = max(cursor, self.current.cursor + 1)
+            queue.grow(cursor, refs)
+            self._window = [item for item in self._window if item.cursor < cursor]
+            self._next = cursor
 
     async def _back_off(self) -> None:
         """Nothing can be played: say so, wait, and try again."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from antiphon.plugins.media import MediaRef
 from antiphon.types import Repeat
 
+KEPT = 200  # how much of the past a queue with a source knows
+
 
 @dataclass(slots=True)
 class Queue:
@@ -17,6 +19,9 @@ class Queue:
     `cursor` counts on over all rounds: round `cursor // len(refs)`, place `cursor % len(refs)`. A
     shuffled queue has another order in each round, so that a day does not repeat itself, and
     going back finds what was played.
+
+    A queue with a `source` gets its next round from there; see `grow`. `base` is the cursor of its
+    first reference.
     """
 
     refs: tuple[MediaRef, ...] = ()
@@ -24,6 +29,8 @@ class Queue:
     cursor: int = 0
     shuffle: bool = False
     repeat: Repeat = Repeat.ALL
+    source: MediaRef | None = None
+    base: int = 0
     _orders: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -38,12 +45,27 @@ class Queue:
     @property
     def place(self) -> int:
         """Where the cursor is within its round, from 0."""
-        return self.cursor % len(self.refs) if self.refs else 0
+        return (self.cursor - self.base) % len(self.refs) if self.refs else 0
 
     def at(self, cursor: int) -> MediaRef:
         """What is played at a cursor."""
-        turn, place = divmod(cursor, len(self.refs))
+        turn, place = divmod(cursor - self.base, len(self.refs))
         return self.refs[self._order(turn)[place]]
+
+    def begins_round(self, cursor: int) -> bool:
+        """Whether a cursor is the first behind the end of a round."""
+        return cursor > self.base and (cursor - self.base) % len(self.refs) == 0
+
+    def last(self, cursor: int) -> list[MediaRef]:
+        """What came before a cursor, oldest first; no more than is kept of the past."""
+        return [self.at(past) for past in range(max(self.base, cursor - KEPT), cursor)]
+
+    def grow(self, cursor: int, refs: Sequence[MediaRef]) -> None:
+        """Let `refs` follow from `cursor` on. What came shortly before it stays."""
+        past = self.last(cursor)
+        self.refs = (*past, *refs)
+        self.base = cursor - len(past)
+        self._orders.clear()
 
     def after(self, cursor: int) -> int | None:
         """The cursor that follows by itself; None where the music ends."""
@@ -55,15 +77,15 @@ class Queue:
 
     def skip(self, cursor: int) -> int | None:
         """The cursor that follows when someone asks for the next track, or this one fails."""
-        last_of_round = bool(self.refs) and (cursor + 1) % len(self.refs) == 0
+        last_of_round = bool(self.refs) and (cursor + 1 - self.base) % len(self.refs) == 0
         if not self.refs or (self.repeat is Repeat.NONE and last_of_round):
             return None
         return cursor + 1
 
     def before(self, cursor: int) -> int:
         """The cursor of the track before; the first of all stays where it is."""
-        first_of_round = bool(self.refs) and cursor % len(self.refs) == 0
-        if cursor == 0 or (self.repeat is Repeat.NONE and first_of_round):
+        first_of_round = bool(self.refs) and (cursor - self.base) % len(self.refs) == 0
+        if cursor <= self.base or (self.repeat is Repeat.NONE and first_of_round):
             return cursor
         return cursor - 1
 
@@ -71,9 +93,9 @@ class Queue:
         """The same queue at the same track, in an order of its own from there on."""
         twin = replace(self, seed=seed, _orders={})
         if self.refs:
-            turn, place = divmod(self.cursor, len(self.refs))
+            turn, place = divmod(self.cursor - self.base, len(self.refs))
             track = self._order(turn)[place]
-            twin.cursor = turn * len(self.refs) + twin._order(turn).index(track)
+            twin.cursor = self.base + turn * len(self.refs) + twin._order(turn).index(track)
         return twin
 
     def rewind(self) -> None:

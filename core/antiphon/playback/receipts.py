@@ -1,16 +1,18 @@
-"""Play events: one row per call and zone, written behind the sound's back."""
+"""Play events, written behind the sound's back: a row per call and zone, and per loudspeaker."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from tortoise.exceptions import BaseORMException, IntegrityError
 
+from antiphon.playback.loudspeakers import Heard
 from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
 from antiphon.playback.record import Part, Record
 from antiphon.types import CallState, Via
@@ -71,7 +73,23 @@ class Receipts:
     def note(self, record: Record, zone_id: UUID) -> None:
         """The call's state in a zone changed."""
         part = record.parts[zone_id]
-        row = _Row(part.receipt_id, _values(record, zone_id, part))
+        self._put(_Row(part.receipt_id, _values(record, zone_id, part)))
+
+    def note_devices(self, record: Record, zone_id: UUID, heard: Iterable[Heard]) -> None:
+        """The call is over in a zone, and this came of it on the zone's loudspeakers."""
+        values = _values(record, zone_id, record.parts[zone_id])
+        for one in heard:
+            is_well = one.outcome == CallState.COMPLETED.value
+            of_device = {
+                "device_id": one.device_id,
+                "status": PlayEventStatus.COMPLETED if is_well else PlayEventStatus.FAILED,
+                "outcome": one.outcome,
+                "seconds_heard": one.seconds,
+                "error_message": one.reason or record.note,
+            }
+            self._put(_Row(uuid4(), values | of_device))
+
+    def _put(self, row: _Row) -> None:
         if len(self._waiting) < _MOST_WAITING or row.id in self._waiting:
             self._waiting[row.id] = row
         self._idle.clear()

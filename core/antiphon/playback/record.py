@@ -16,7 +16,11 @@ _TITLE_LENGTH = 80
 
 @dataclass(slots=True)
 class Part:
-    """A call in one zone. `launch` is the renderer's name for what it plays there."""
+    """A call in one zone. `launch` is the renderer's name for what it plays there.
+
+    `by_device`: the seconds that each loudspeaker played. What ends with `_before` was heard of
+    earlier repeats. `began` is on the loop's clock.
+    """
 
     receipt_id: UUID = field(default_factory=uuid4)
     state: CallState = CallState.PREPARING
@@ -24,16 +28,24 @@ class Part:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     seconds_heard: float = 0.0
+    seconds_before: float = 0.0
+    by_device: dict[UUID, float] = field(default_factory=dict)
+    by_device_before: dict[UUID, float] = field(default_factory=dict)
+    began: float = 0.0
     duration_s: float = 0.0
     reason: str | None = None
     launch: str | None = None
     watch: asyncio.TimerHandle | None = None
+    limit: asyncio.TimerHandle | None = None
     busy_times: int = 0
 
 
 @dataclass(slots=True)
 class Record:
-    """A call. `note` is what listeners should know although it was played, such as no chime."""
+    """A call. `note` is what listeners should know although it was played, such as no chime.
+
+    Events: `known` once it is accepted or refused, `admitted` once its clip is there or can not be.
+    """
 
     client_id: UUID
     request: CallRequest
@@ -44,12 +56,21 @@ class Record:
     id: UUID = field(default_factory=uuid4)
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     expires_at: datetime | None = None
+    starts_at: datetime | None = None
     media: Media | None = None
     chime: Media | None = None
     note: str | None = None
-    work: asyncio.Task[None] | None = None
+    work: set[asyncio.Task[None]] = field(default_factory=set)
     expiry: asyncio.TimerHandle | None = None
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    admitted: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def priority(self) -> int:
+        """What decides between calls."""
+        asked = self.request.priority
+        return self.band.priority if asked is None else asked
 
     @property
     def is_over(self) -> bool:
@@ -63,11 +84,12 @@ class Record:
 
     def release(self) -> None:
         """Let go of timers and tasks."""
-        for handle in (self.expiry, *(part.watch for part in self.parts.values())):
+        parts = self.parts.values()
+        for handle in (self.expiry, *(p.watch for p in parts), *(p.limit for p in parts)):
             if handle is not None:
                 handle.cancel()
-        if self.work is not None:
-            self.work.cancel()
+        for task in self.work:
+            task.cancel()
 
     def view(self) -> CallView:
         """The call as the API shows it."""
@@ -77,9 +99,11 @@ class Record:
             announcement_id=self.request.announcement_id,
             title=self.title,
             band=self.band,
-            priority=self.band.priority,
+            priority=self.priority,
             created_at=self.created_at,
             expires_at=self.expires_at,
+            starts_at=self.starts_at,
+            dedupe_key=self.request.dedupe_key,
             zones=tuple(
                 CallZoneView(
                     zone_id=zone_id,
@@ -106,6 +130,11 @@ class Record:
             started_at=part.started_at,
             duration_s=part.duration_s,
         )
+
+
+def request_band(request: CallRequest) -> Band | None:
+    """The band that a call asks for, by its name or by a priority in it."""
+    return request.band if request.priority is None else Band.of(request.priority)
 
 
 def provisional_title(request: CallRequest) -> str:

@@ -1,22 +1,35 @@
 """Everything that a plugin may import, on one page. Names that are not listed here may change."""
 
 from antiphon.plugins.context import Jobs, PluginContext
-from antiphon.plugins.devices import DeviceDriver, Devices, DeviceUpdate, DeviceView
+from antiphon.plugins.devices import (
+    DeviceDriver,
+    DeviceReport,
+    Devices,
+    DeviceUpdate,
+    DeviceView,
+    StreamServer,
+)
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
 from antiphon.plugins.zones import (
     AnnouncementView,
     ApiModel,
+    CallOptions,
     CallRequest,
+    CallStart,
     CallView,
     CallZoneView,
     Percent,
     PlaybackView,
     PlayRequest,
+    Routing,
     TrackView,
+    WhenCut,
+    WhenQuiet,
     Zones,
 )
 
@@ -24,10 +37,13 @@ __all__ = [
     "Admins",
     "AnnouncementView",
     "ApiModel",
+    "CallOptions",
     "CallRequest",
+    "CallStart",
     "CallView",
     "CallZoneView",
     "DeviceDriver",
+    "DeviceReport",
     "DeviceUpdate",
     "DeviceView",
     "Devices",
@@ -40,6 +56,10 @@ __all__ = [
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
+    "MediaTotals",
+    "Mqtt",
+    "MqttMessage",
+    "MqttOffer",
     "Operators",
     "Page",
     "Percent",
@@ -48,10 +68,14 @@ __all__ = [
     "PluginContext",
     "Request",
     "Route",
+    "Routing",
     "SpeechEngine",
     "SpeechRegistry",
+    "StreamServer",
     "TrackView",
     "Voice",
+    "WhenCut",
+    "WhenQuiet",
     "Zones",
     "hookimpl",
     "left_out",

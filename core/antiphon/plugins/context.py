@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from antiphon.events import EventBus
 from antiphon.plugins.devices import Devices
 from antiphon.plugins.media import MediaRegistry
+from antiphon.plugins.mqtt import MqttOffer
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
 
@@ -73,3 +74,4 @@ class PluginContext:
     data_dir: Path
     media_dir: Path
     log: logging.Logger
+    mqtt: MqttOffer = field(default_factory=MqttOffer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from antiphon.errors import Conflict
 from antiphon.types import Frozen, Principal
 
 
@@ -37,6 +38,23 @@ class DeviceDriver(ABC):
     async def assign(self, device_id: str, zone_id: UUID | None) -> None:
         """Let the device play this zone, or nothing."""
 
+    async def set_latency(self, device_id: str, latency_ms: int) -> None:  # noqa: B027  optional
+        """Let the device play earlier by what its amplifier delays. Kinds that can not, do not."""
+
+    async def order(
+        self,
+        device_id: str,  # noqa: ARG002  for those that can
+        op: str,
+        arguments: Mapping[str, Any],  # noqa: ARG002
+    ) -> None:
+        """Let the device do something once: `identify`, `test_tone`, `restart`.
+
+        Returns when it is done. Raises Conflict where this kind of device can not do it.
+        """
+        raise Conflict(
+            f"A device of type {self.device_type} can not do {op}: nothing runs there that could."
+        )
+
 
 class DeviceView(Frozen):
     """A loudspeaker as people know it. `client_id` and `zone_id` are None until it is adopted."""
@@ -57,12 +75,39 @@ class DeviceView(Frozen):
 
 
 class DeviceUpdate(BaseModel):
-    """What may be changed of a device; keys that are left out stay. `zone_id: null` unassigns."""
+    """What may be changed of a device; keys that are left out stay. `zone_id: null` unassigns.
+
+    `latency_ms` is what its amplifier delays the sound by: the device plays earlier by that.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(default=None, min_length=1, max_length=200)
     zone_id: UUID | None = None
+    latency_ms: int | None = Field(default=None, ge=0, le=5_000)
+
+
+class DeviceReport(Frozen):
+    """What a driver knows of a device that it found. `device_id` is the hardware's id.
+
+    `is_online` None: the driver can not know now. Facts that are None stay as they were. `name` is
+    what a new device is called until a person says otherwise.
+    """
+
+    device_id: str = Field(min_length=1, max_length=128)
+    device_type: str = Field(min_length=1, max_length=50)
+    is_online: bool | None
+    name: str = ""
+    model: str | None = None
+    firmware_version: str | None = None
+    ip_address: str | None = None
+
+
+class StreamServer(Frozen):
+    """Where loudspeakers find their sound: a snapserver. `host` None: the machine of the server."""
+
+    host: str | None
+    port: int
 
 
 class Devices(Protocol):
@@ -85,3 +130,26 @@ class Devices(Protocol):
 
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """Set the device's own volume in percent; kept for when it is back, if it is away."""
+
+    async def order(
+        self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Let a device do something once; see `DeviceDriver.order`."""
+
+    def add_driver(self, driver: DeviceDriver) -> None:
+        """Called by a service that is a driver itself; others are handed over by the hook.
+
+        Raises ValueError where its type has a driver.
+        """
+
+    async def report(self, report: DeviceReport) -> DeviceView:
+        """Called by a driver: a device was found, came, went, or told something new of itself.
+
+        The first report of an id makes the device, which nobody has adopted then, unless the
+        settings let newcomers play at once. A device that is known already, as a snapclient say,
+        becomes one of this type. Cheap where nothing is new.
+        """
+
+    @property
+    def stream_server(self) -> StreamServer | None:
+        """Where devices find their sound; None while there is no snapserver."""

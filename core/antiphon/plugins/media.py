@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
-from antiphon.errors import NotFound
+from antiphon.errors import NotFound, Refused
 from antiphon.types import Band, Frozen
 
 
@@ -42,6 +42,21 @@ class Media(Frozen):
     chime: bool | None = None
 
 
+class MediaTotals(Frozen):
+    """How much of one kind of media a client has."""
+
+    count: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: MediaTotals) -> MediaTotals:
+        return MediaTotals(
+            count=self.count + other.count,
+            seconds=self.seconds + other.seconds,
+            bytes=self.bytes + other.bytes,
+        )
+
+
 class MediaSource(ABC):
     """Resolves references of the kinds that it names. All methods run on the main loop."""
 
@@ -69,6 +84,47 @@ class MediaSource(ABC):
         Called when something is put into a queue. The default is the reference itself.
         """
         return [ref]
+
+    async def totals(
+        self,
+        client_id: UUID | None,  # noqa: ARG002  implementations count this client's files
+    ) -> Mapping[str, Mapping[UUID, MediaTotals]]:
+        """What is stored, by kind and client: of `client_id`, or of all clients.
+
+        Called when somebody looks at the statistics; one query should do. The default is nothing.
+        """
+        return {}
+
+    @property
+    def endless_kinds(self) -> frozenset[str]:
+        """Those of its kinds that never come to an end; fixed for its life. See `follow`."""
+        return frozenset()
+
+    async def follow(
+        self,
+        client_id: UUID,
+        ref: MediaRef,
+        played: Sequence[MediaRef],  # noqa: ARG002  for implementations that avoid repeats
+    ) -> Sequence[MediaRef]:
+        """What comes after `played` where `ref` is of an endless kind: its next round.
+
+        Called when a queue that was made of `ref` alone nears its end; `played` are the last items
+        before that, oldest first. What is raised, or an empty answer, lets the queue begin again.
+        """
+        return await self.expand(client_id, ref)
+
+    async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
+        """What is known of many single items; those that the client does not have are left out.
+
+        Unlike `resolve` this need not look whether a file is there: nothing is played from it.
+        """
+        found = {}
+        for ref in refs:
+            try:
+                found[ref] = await self.resolve(client_id, ref)
+            except Refused:
+                continue
+        return found
 
 
 class MediaRegistry:
@@ -104,6 +160,34 @@ class MediaRegistry:
         """See `MediaSource.resolve`."""
         return await self._source(ref).resolve(client_id, ref)
 
+    async def totals(self, client_id: UUID | None) -> dict[str, Mapping[UUID, MediaTotals]]:
+        """See `MediaSource.totals`: what all sources together store."""
+        found: dict[str, Mapping[UUID, MediaTotals]] = {}
+        for source in dict.fromkeys(self._sources.values()):
+            found.update(await source.totals(client_id))
+        return found
+
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """See `MediaSource.expand`."""
         return await self._source(ref).expand(client_id, ref)
+
+    def is_endless(self, ref: MediaRef) -> bool:
+        """Whether there is always more behind `ref`; see `MediaSource.endless_kinds`."""
+        source = self._sources.get(ref.kind)
+        return source is not None and ref.kind in source.endless_kinds
+
+    async def follow(
+        self, client_id: UUID, ref: MediaRef, played: Sequence[MediaRef]
+    ) -> Sequence[MediaRef]:
+        """See `MediaSource.follow`."""
+        return await self._source(ref).follow(client_id, ref, played)
+
+    async def describe(self, client_id: UUID, refs: Iterable[MediaRef]) -> Mapping[MediaRef, Media]:
+        """See `MediaSource.describe`; `refs` may be of several kinds."""
+        by_kind: dict[str, list[MediaRef]] = {}
+        for ref in refs:
+            by_kind.setdefault(ref.kind, []).append(ref)
+        found: dict[MediaRef, Media] = {}
+        for wanted in by_kind.values():
+            found |= await self._source(wanted[0]).describe(client_id, wanted)
+        return found

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from antiphon.errors import AntiphonError
-from antiphon.types import Principal, Role
+from antiphon.types import Effect, Principal, Role
 
 BodyT = TypeVar("BodyT", bound=BaseModel | None)
 QueryT = TypeVar("QueryT", bound=BaseModel | None)
@@ -50,6 +50,8 @@ class Route:
     multipart body by a model whose file field is of type bytes; `produces` documents a
     response that is not JSON. `errors` are those that the handler raises by itself; what the
     framework can answer (401, 403, 404 for a path id, 413, 422…) is added to the document.
+    `effect` is what the operation does, unless it reads (GET) or changes something (the rest):
+    whatever starts, stops or moves sound and leaves all else as it is has the effect `control`.
     """
 
     method: str
@@ -68,3 +70,11 @@ class Route:
     max_body_bytes: int = 1 << 20
     description: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
+    effect: Effect | None = None
+
+    @property
+    def needs(self) -> Effect:
+        """What the operation does. One that nobody thought about counts as changing things."""
+        if self.effect is not None:
+            return self.effect
+        return Effect.READ if self.method in ("GET", "HEAD") else Effect.MANAGE

@@ -17,6 +17,7 @@ from antiphon.plugins.context import Jobs, PluginContext
 from antiphon.plugins.devices import DeviceDriver, Devices
 from antiphon.plugins.manager import HOOK_TIMEOUT_S, Plugins, say
 from antiphon.plugins.media import MediaRegistry, MediaSource
+from antiphon.plugins.mqtt import MqttOffer
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.routes import Route
 from antiphon.plugins.services import START_TIMEOUT_S, ServiceTask
@@ -45,6 +46,7 @@ class PluginParts:
     jobs: Jobs
     data_dir: Path
     media_dir: Path
+    mqtt: MqttOffer = field(default_factory=MqttOffer)
     add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 
@@ -177,6 +179,7 @@ def _context(plugins: Plugins, parts: PluginParts, name: str) -> PluginContext:
         data_dir=data_dir,
         media_dir=parts.media_dir,
         log=logging.getLogger(f"antiphon.plugin.{name}"),
+        mqtt=parts.mqtt,
     )
 
 

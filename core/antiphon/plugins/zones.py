@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Protocol, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from antiphon.plugins.media import MediaRef
 from antiphon.types import Band, CallState, Frozen, Playback, Principal, Repeat
@@ -37,7 +38,10 @@ class AnnouncementView(Frozen):
 
 
 class PlaybackView(Frozen):
-    """All that a zone plays at one moment. `position_s` was true at `position_at`."""
+    """All that a zone plays at one moment. `position_s` was true at `position_at`.
+
+    `source` is where an endless queue, such as a channel playlist's, gets its tracks from.
+    """
 
     zone_id: UUID
     client_id: UUID
@@ -53,6 +57,7 @@ class PlaybackView(Frozen):
     queue_position: int
     shuffle: bool
     repeat: Repeat
+    source: MediaRef | None = None
     shared_with: tuple[UUID, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -65,6 +70,9 @@ class PlayRequest(Frozen):
 
     music_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=10_000)
     folder_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    playlist_id: UUID | None = Field(
+        default=None, description="A channel playlist, whose music goes on for ever."
+    )
     shuffle: bool = False
     repeat: Repeat = Repeat.ALL
     crossfade_s: float = Field(default=0.0, ge=0, le=12)
@@ -72,29 +80,113 @@ class PlayRequest(Frozen):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.music_ids and self.folder_ids:
-            raise ValueError("give music_ids or folder_ids, not both")
+        if sum(map(bool, (self.music_ids, self.folder_ids, self.playlist_id))) > 1:
+            raise ValueError("give one of music_ids, folder_ids and playlist_id")
         return self
 
 
-class CallRequest(Frozen):
+class CallStart(StrEnum):
+    """What a call does in a zone where another one sounds."""
+
+    CUT_IN = "cut_in"
+    MAKE_NEXT = "make_next"
+    WAIT = "wait"
+
+
+class Routing(StrEnum):
+    """What a call does where only some of its zones are free."""
+
+    PARTIAL = "partial"
+    ALL_OR_NOTHING = "all_or_nothing"
+    TOGETHER = "together"
+
+
+class WhenCut(StrEnum):
+    """What becomes of a call that a higher one cut."""
+
+    RESTART = "restart"
+    DROP = "drop"
+
+
+class WhenQuiet(StrEnum):
+    """What becomes of a call in a zone that has its quiet hours."""
+
+    DROP = "drop"
+    DEFER = "defer"
+
+
+class CallOptions(Frozen):
+    """Where, when and how a call is played; all but the zones may be left out.
+
+    Zones are named by themselves, by their floors, or by a loudspeaker in them: all that hear that
+    zone hear the call. `expires_in_s` counts from `at`, or else from now.
+    """
+
+    zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    floors: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    devices: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    all: bool = False
+    band: Band | None = None
+    priority: int | None = Field(
+        default=None, ge=0, le=255, description="Within the band, if that is given too."
+    )
+    start: CallStart = Field(
+        default=CallStart.CUT_IN,
+        description="Cut in on a call of a lower band, come next in its band, or wait in turn.",
+    )
+    when_cut: WhenCut = Field(
+        default=WhenCut.RESTART, description="Play it again if a higher call cut it, or drop it."
+    )
+    routing: Routing = Field(
+        default=Routing.PARTIAL,
+        description="Play where it can; in all zones at once or not at all; or wait for all.",
+    )
+    when_quiet: WhenQuiet = Field(
+        default=WhenQuiet.DROP,
+        description="In a zone's quiet hours spots and announcements are dropped, or deferred.",
+    )
+    chime: bool | None = None
+    repeat: int = Field(default=1, ge=1, le=100, description="How many times it is played.")
+    repeat_gap_s: float = Field(default=0.0, ge=0, le=3_600)
+    max_duration_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=86_400,
+        description="Having sounded this long in a zone, it is ended.",
+    )
+    expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
+    at: AwareDatetime | None = Field(default=None, description="When it starts; within a year.")
+    dedupe_key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="While a call with this key is open, it is answered and no second one made.",
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if any((self.zones, self.floors, self.devices)) == self.all:
+            raise ValueError("give zones, floors or devices, or all: true")
+        if self.band is not None and self.priority is not None:
+            within = self.band.priorities
+            if self.priority not in within:
+                raise ValueError(
+                    f"priority: must be from {within[0]} to {within[-1]} in the band {self.band}"
+                )
+        return self
+
+
+class CallRequest(CallOptions):
     """Play an announcement: a stored one, or a text that is spoken, in some zones or in all."""
 
     announcement_id: UUID | None = None
     text: str | None = Field(default=None, min_length=1, max_length=5_000)
     voice: str | None = Field(default=None, max_length=100)
-    zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
-    all: bool = False
-    band: Band | None = None
-    chime: bool | None = None
-    expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _something(self) -> Self:
         if (self.announcement_id is None) == (self.text is None):
             raise ValueError("give either announcement_id or text")
-        if (self.zones is None) == (not self.all):
-            raise ValueError("give either zones, or all: true")
         return self
 
 
@@ -120,6 +212,8 @@ class CallView(Frozen):
     priority: int
     created_at: datetime
     expires_at: datetime | None
+    starts_at: datetime | None = None
+    dedupe_key: str | None = None
     zones: tuple[CallZoneView, ...]
 
 
@@ -129,8 +223,10 @@ class Zones(Protocol):
     Zones that the principal does not reach raise NotFound, as if they did not exist.
     """
 
-    async def views(self, principal: Principal) -> Sequence[PlaybackView]:
-        """What plays in every zone that the principal sees."""
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[PlaybackView]:
+        """What plays in every zone that the principal sees, or in those of `only` that it sees."""
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """What plays in one zone."""
@@ -147,6 +243,12 @@ class Zones(Protocol):
         shuffle: bool = False,
     ) -> PlaybackView:
         """Start a queue of any media, such as a plugin's own."""
+
+    async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """Ask the zone's endless source anew for what follows the current track.
+
+        For a source whose content has changed. Any other queue stays as it is.
+        """
 
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Hold the music at its position."""

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from antiphon.errors import Misconfigured
 from antiphon.settings.check import check_section, keys_of, meant, submodel, variable
 from antiphon.settings.models import Settings
-from antiphon.settings.sources import ENVIRONMENT, Sources, read_sources
+from antiphon.settings.safety import Unsafe, unsafe_values
+from antiphon.settings.sources import DEVELOPMENT, ENVIRONMENT, Sources, read_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,9 @@ def load(
     the installed plugins are known by name alone.
 
     Raises Misconfigured with all mistakes at once if a key of the core is wrong or belongs to
-    nobody. Mistakes in a plugin's section are then listed too; alone they do not stop the core:
-    the plugin manager turns them into the plugin's status.
+    nobody, and where a value is not safe outside of development. Mistakes in a plugin's section
+    are then listed too; alone they do not stop the core: the plugin
+    manager turns them into the plugin's status.
     """
     sources = read_sources(environ, config_dir)
     plugins = _installed() if sections is None else sections
@@ -61,6 +63,8 @@ def load(
             if model is not None and isinstance(tables[name], dict):
                 mistakes += check_section(model, tables[name], sources.origins, name)[1]
         raise Misconfigured(mistakes)
+    if sources.environment != DEVELOPMENT and (unsafe := list(unsafe_values(settings))):
+        raise Misconfigured([_with_origin(mistake, sources) for mistake in unsafe])
     settings = settings.model_copy(
         update={
             "environment": sources.environment,
@@ -68,6 +72,11 @@ def load(
         }
     )
     return Loaded(settings, tables, sources.origins)
+
+
+def _with_origin(mistake: Unsafe, sources: Sources) -> str:
+    where = sources.origins.get(mistake.key)
+    return f"{mistake.key}{f' (set in {where})' if where else ''}: {mistake.reason}"
 
 
 def disabled_plugins(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value.strip()))
+    except ValueError:
+        raise ValueError(
+            "should be addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
 
 
 class Section(BaseModel):
@@ -14,13 +24,23 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class HttpSettings(Section):
-    """The API and the page. Port 0 takes any free one."""
+    """The API and the page. Port 0 takes any free one.
+
+    A proxy of `trusted_proxies` says who really asks; with `metrics_token`, whoever sends it sees
+    `metrics`; without, this machine alone.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8490, ge=0, le=65535)
     max_upload_mb: int = Field(default=500, ge=1)
     access_token_minutes: int = Field(default=60, ge=1)
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    trusted_proxies: list[Network] = []
+    metrics_token: SecretStr = SecretStr("")
 
 
 class DatabaseSettings(Section):
@@ -68,6 +88,27 @@ class AdminSettings(Section):
     password: SecretStr = SecretStr("")
 
 
+class AccountSettings(Section):
+    """People and clients. `signup` lets anybody make a client of their own, on trial."""
+
+    signup: bool = False
+    trial_days: int = Field(default=14, ge=1, le=3650)
+    refresh_token_days: int = Field(default=7, ge=1, le=365)
+    password_link_hours: int = Field(default=24, ge=1, le=720)
+
+
+class MailSettings(Section):
+    """The server that mail is sent through. An empty `host` means that none is sent."""
+
+    host: str = ""
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str = "antiphon@localhost"
+    timeout_s: float = Field(default=20.0, gt=0, le=300)
+
+
 class LogSettings(Section):
     """`format`: `console` for people, `json` for machines."""
 
@@ -85,5 +126,7 @@ class Settings(Section):
     audio: AudioSettings = AudioSettings()
     snapcast: SnapcastSettings = SnapcastSettings()
     admin: AdminSettings = AdminSettings()
+    accounts: AccountSettings = AccountSettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
     disabled_plugins: list[str] = []

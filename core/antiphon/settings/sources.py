@@ -14,6 +14,7 @@ import antiphon
 PREFIX = "ANTIPHON_"
 ENVIRONMENT = "ANTIPHON_ENV"
 CONFIG_DIR = "ANTIPHON_CONFIG_DIR"
+DEVELOPMENT = "development"
 NOT_SETTINGS = frozenset({ENVIRONMENT, CONFIG_DIR})
 """Variables with the prefix that say where settings are, and are none themselves."""
 
@@ -50,7 +51,7 @@ class Sources:
 
 def read_sources(environ: Mapping[str, str], config_dir: Path | None) -> Sources:
     """Read `base.toml`, `<environment>.toml` and the variables; never raises for their content."""
-    sources = Sources(environ.get(ENVIRONMENT) or "development")
+    sources = Sources(environ.get(ENVIRONMENT) or DEVELOPMENT)
     folder = config_dir or _config_dir(environ)
     if folder is not None:
         _read_files(sources, folder)

@@ -32,7 +32,12 @@ class Tables:
 
 
 CORE_TABLES = Tables(
-    ("antiphon.tenancy.models", "antiphon.building.models", "antiphon.playback.models"),
+    (
+        "antiphon.tenancy.models",
+        "antiphon.audit.models",
+        "antiphon.building.models",
+        "antiphon.playback.models",
+    ),
     "antiphon.store.migrations",
 )
 

@@ -27,6 +27,7 @@ from antiphon.streams.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 PART = "snapserver"
+_HERE = ("127.0.0.1", "::1", "localhost")
 
 
 class Snapcast:
@@ -107,6 +108,12 @@ class Snapcast:
     def ports(self) -> Ports:
         """Where the server listens; zeros when there is none."""
         return self._home.ports if self._home else Ports(0, 0, 0)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The host of a server that is not on this machine."""
+        is_far = self._settings.mode == "external" and self._settings.host not in _HERE
+        return self._settings.host if is_far else None
 
     @property
     def stream_port(self) -> int:

@@ -1,1 +1,1 @@
-"""Who may see and do what: scoping, users, passwords and access tokens."""
+"""Who may see and do what: scoping, clients, users, passwords, sessions and tokens."""

@@ -1,13 +1,14 @@
-"""Who uses the server: clients (tenants) and their users."""
+"""Who uses the server: clients (tenants), their users, and what these log in with."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from tortoise import fields
 
-from antiphon.store.base import SoftDeleteModel
+from antiphon.store.base import SoftDeleteModel, TimestampedModel
 from antiphon.types import Role
 
 
@@ -59,7 +60,10 @@ class Client(SoftDeleteModel):
 
 
 class User(SoftDeleteModel):
-    """A person who can log in. `client` is empty for admin and staff."""
+    """A person who can log in. `client` is empty for admin and staff.
+
+    `token_version` is in every access token: those of an earlier version no longer count.
+    """
 
     email = fields.CharField(max_length=254, unique=True)
     name = fields.CharField(max_length=200, default="")
@@ -67,14 +71,53 @@ class User(SoftDeleteModel):
     client: fields.ForeignKeyNullableRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name="users", null=True, on_delete=fields.CASCADE
     )
+    client_id: UUID | None
     floor_id = fields.UUIDField(null=True)
     phone = fields.CharField(max_length=50, default="")
     avatar = fields.CharField(max_length=200, null=True)
     timezone = fields.CharField(max_length=64, null=True)
     settings: dict[str, Any] = fields.JSONField(default=dict)
     password_hash = fields.CharField(max_length=200)
+    token_version = fields.IntField(default=0, db_default=0)
     is_active = fields.BooleanField(default=True)
     last_seen = fields.DatetimeField(null=True)
 
     class Meta:
         table = "user"
+
+
+class RefreshToken(TimestampedModel):
+    """What a log-in is prolonged with: each is used once and replaced by the next of its family.
+
+    A family is one session; it is alive while one of its tokens is neither used nor revoked.
+    """
+
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "antiphon.User", related_name="refresh_tokens"
+    )
+    user_id: UUID
+    family = fields.UUIDField(db_index=True)
+    token_hash = fields.CharField(max_length=64, unique=True)
+    expires_at = fields.DatetimeField(db_index=True)
+    used_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "refresh_token"
+
+
+class ApiToken(TimestampedModel):
+    """What an integration logs in with on behalf of a user. The token itself is not kept."""
+
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "antiphon.User", related_name="api_tokens"
+    )
+    user_id: UUID
+    name = fields.CharField(max_length=200)
+    scopes: list[str] = fields.JSONField(default=list)
+    token_hash = fields.CharField(max_length=64, unique=True)
+    expires_at = fields.DatetimeField(null=True)
+    last_used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_token"

@@ -9,23 +9,31 @@ from __future__ import annotations
 from typing import TypeVar
 from uuid import UUID
 
+from tortoise import Tortoise
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from antiphon.errors import Invalid
-from antiphon.tenancy.models import Client, User
+from antiphon.errors import Invalid, NotAllowed
+from antiphon.tenancy.models import ApiToken, Client, RefreshToken, User
 from antiphon.types import Principal, Role
 
 M_ = TypeVar("M_", bound=Model)
 
 _EVERY_TENANT = frozenset({Role.ADMIN, Role.STAFF})
+_GRANTS: dict[Role, frozenset[Role]] = {
+    Role.ADMIN: frozenset(Role),
+    Role.STAFF: frozenset(Role) - {Role.ADMIN},
+    Role.CLIENT: frozenset({Role.CLIENT, Role.FLOOR_USER}),
+    Role.FLOOR_USER: frozenset(),
+}
 
 
 def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     """Limit `rows` to what `principal` sees; rows that were deleted are left out.
 
     Admin sees everything, staff everything but admins, a client its own, and a floor user of its
-    client's what lies on its floor (or on none: the library). A model belongs to its tenant by a
+    client's what lies on its floor (or on none: the library). Tokens are seen by the user alone
+    whose they are, whatever the role. A model belongs to its tenant by a
     `client` of its own or by its `zone`'s, and to a floor by `floor` or `zone`; a model with
     neither is the server's own, and asking for it on behalf of a tenant raises TypeError.
     """
@@ -33,7 +41,9 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     model: type[Model] = query.model
     if "deleted_at" in model._meta.fields_map:
         query = query.filter(deleted_at__isnull=True)
-    if principal.role not in _EVERY_TENANT or principal.client_id is not None:
+    if model in (ApiToken, RefreshToken):
+        return query.filter(user_id=principal.user_id)
+    if not sees_every_tenant(principal):
         query = _of_tenant(query, model, principal)
     if principal.role is not Role.ADMIN and model is User:
         query = query.exclude(role=Role.ADMIN)
@@ -44,9 +54,23 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
 
 def sees_client(principal: Principal, client_id: UUID | None) -> bool:
     """Whether what belongs to `client_id` may be told to `principal`; None is the server's own."""
-    if principal.role in _EVERY_TENANT and principal.client_id is None:
+    if sees_every_tenant(principal):
         return True
     return client_id is not None and client_id == principal.client_id
+
+
+def sees_every_tenant(principal: Principal) -> bool:
+    """Whether `principal` is admin or staff, and does not act for one client alone."""
+    return principal.role in _EVERY_TENANT and principal.client_id is None
+
+
+def check_grant(principal: Principal, role: Role) -> None:
+    """Raise NotAllowed where `principal` may not make a user of `role`: nobody raises himself."""
+    granted = _GRANTS[principal.role]
+    if principal.client_id is not None:
+        granted &= _GRANTS[Role.CLIENT]
+    if role not in granted:
+        raise NotAllowed(principal.role, f"give the role {role}")
 
 
 def _of_tenant(query: QuerySet[M_], model: type[Model], principal: Principal) -> QuerySet[M_]:
@@ -93,3 +117,16 @@ async def writable_client(principal: Principal, requested: UUID | None = None) -
         reason = "there are several clients, so name one" if ids else "there is no client yet"
         raise Invalid.field("client_id", reason)
     return UUID(str(ids[0]))
+
+
+async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
+    """Whether the client has a row of `model`, such as `music.Folder`, that was not deleted.
+
+    For ids that lead into the tables of another plugin; where that one is away, there is no row.
+    """
+    app, _, name = model.partition(".")
+    apps = Tortoise.apps
+    if apps is None or app not in apps:
+        return False
+    rows: QuerySet[Model] = scoped(apps[app][name], Principal.system(client_id))
+    return await rows.filter(id=identity).exists()

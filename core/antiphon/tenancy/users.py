@@ -1,4 +1,4 @@
-"""Clients and users: making them, and telling who logs in."""
+"""Clients and users as such: making them, what may be said of them, and who logs in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from antiphon.errors import Conflict, Invalid, NotAuthenticated
+from antiphon.errors import Conflict, FieldError, Invalid, NotAuthenticated
+from antiphon.store import IntegrityError
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.passwords import check_password, generate_password, hash_password
 from antiphon.types import Principal, Role, Via
@@ -29,9 +30,18 @@ async def create_client(name: str, *, timezone: str = "UTC", email: str = "") ->
     name = name.strip()
     if not 1 <= len(name) <= 200:
         raise Invalid.field("name", "use 1 to 200 characters")
-    if timezone not in available_timezones():
-        raise Invalid.field("timezone", f"{timezone!r} is not a time zone, such as Europe/Berlin")
+    try:
+        known_timezone(timezone)
+    except ValueError as error:
+        raise Invalid.field("timezone", str(error)) from None
     return await Client.create(name=name, timezone=timezone, email=email)
+
+
+def known_timezone(name: str) -> str:
+    """`name`, if it is a time zone. Raises ValueError."""
+    if name not in available_timezones():
+        raise ValueError(f"{name[:80]!r} is not a time zone, such as Europe/Berlin")
+    return name
 
 
 async def create_user(
@@ -43,20 +53,30 @@ async def create_user(
     floor_id: UUID | None = None,
     name: str = "",
 ) -> User:
-    """Add a user. Whether the floor is the client's is for the caller to know.
+    """Add a user. Whether whoever asks may do so is for the caller to know.
 
     Raises Invalid where e-mail, password or the role's place in a building are wrong, Conflict
     where the e-mail is taken.
     """
+    user = await new_user(email, password, role, client_id=client_id, floor_id=floor_id, name=name)
+    return await save_user(user, create=True)
+
+
+async def new_user(
+    email: str,
+    password: str,
+    role: Role,
+    *,
+    client_id: UUID | None = None,
+    floor_id: UUID | None = None,
+    name: str = "",
+) -> User:
+    """What `create_user` writes, checked but not written yet: hashing takes its time."""
     email = normal_email(email)
-    if (client_id is not None) != (role in _OF_TENANT):
-        raise Invalid.field("client_id", f"a user of role {role} {_needs(role in _OF_TENANT)}")
-    if (floor_id is not None) != (role is Role.FLOOR_USER):
-        raise Invalid.field("floor_id", f"a user of role {role} {_needs(role is Role.FLOOR_USER)}")
+    await check_place(role, client_id, floor_id)
     hashed = await hash_password(password)
-    if await User.exists(email=email):
-        raise Conflict(f"There is a user {email} already.")
-    return await User.create(
+    await check_email_is_free(email)
+    return User(
         email=email,
         password_hash=hashed,
         role=role,
@@ -64,6 +84,45 @@ async def create_user(
         floor_id=floor_id,
         name=name.strip()[:200],
     )
+
+
+async def check_place(role: Role, client_id: UUID | None, floor_id: UUID | None) -> None:
+    """Raise Invalid unless a user of `role` has the client and the floor that it needs."""
+    wrong = []
+    if (client_id is not None) != is_of_tenant(role):
+        wrong.append(FieldError("client_id", f"a user of role {role} {_needs(is_of_tenant(role))}"))
+    on_floor = role is Role.FLOOR_USER
+    if (floor_id is not None) != on_floor:
+        wrong.append(FieldError("floor_id", f"a user of role {role} {_needs(on_floor)}"))
+    elif floor_id is not None and not await _has_floor(client_id, floor_id):
+        wrong.append(FieldError("floor_id", f"there is no floor {floor_id}"))
+    if wrong:
+        raise Invalid(wrong)
+
+
+def is_of_tenant(role: Role) -> bool:
+    """Whether users of `role` belong to a client."""
+    return role in _OF_TENANT
+
+
+async def check_email_is_free(email: str, but: UUID | None = None) -> None:
+    """Raise Conflict where another user than `but` logs in with `email`."""
+    if await User.filter(email=email).exclude(id=but).exists():
+        raise Conflict(f"There is a user {email} already.")
+
+
+async def save_user(user: User, *, create: bool = False) -> User:
+    """Write a user. Raises Conflict where somebody else was quicker to take the e-mail."""
+    try:
+        await user.save(force_create=create)
+    except IntegrityError as error:
+        raise Conflict(f"There is a user {user.email} already.") from error
+    return user
+
+
+async def _has_floor(client_id: UUID | None, floor_id: UUID) -> bool:
+    # Floors are a layer above; the way there is the relation that they have with their client.
+    return await Client.exists(id=client_id, floors__id=floor_id, floors__deleted_at__isnull=True)
 
 
 def _needs(needed: bool) -> str:  # noqa: FBT001  one word of a sentence

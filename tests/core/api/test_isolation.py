@@ -85,5 +85,13 @@ async def test_play_events_are_scoped_and_filtered(stage: Stage) -> None:
     assert await seen(stage.owner, zone_id=str(stage.theirs.shop.id)) == 0
     assert await seen(stage.owner, since="2100-01-01T00:00:00Z") == 0
     assert await seen(stage.owner, until="2100-01-01T00:00:00+01:00") == 2
+    speaker = stage.ours.speaker
+    await PlayEvent.create(
+        client=stage.ours.client, zone=stage.ours.shop, device=speaker, call_id=call_id
+    )
+    assert await seen(stage.owner) == 2
+    assert await seen(stage.owner, devices="true") == 3
+    assert await seen(stage.owner, device_id=str(speaker.id)) == 1
+    assert await seen(stage.stranger, device_id=str(speaker.id)) == 0
     assert (await stage.owner.get("play-events", since="yesterday")).status == 422
     assert (await stage.owner.get("play-events", since="2026-01-01T00:00:00")).status == 422

@@ -14,7 +14,7 @@ ENDLESS = ("zones/{zone_id}/listen", "ws/events")
 
 
 def _filled(path: str, value: str) -> str:
-    for name in ("zone_id", "floor_id", "device_id", "call_id"):
+    for name in ("zone_id", "floor_id", "device_id", "call_id", "user_id", "client_id", "token_id"):
         path = path.replace(f"{{{name}}}", value)
     return path
 

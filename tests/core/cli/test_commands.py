@@ -119,6 +119,9 @@ async def test_init_prints_the_password_once_and_users_can_be_added(
     assert (code, "There is a user" in err) == (1, True)
     code, _, err = await antiphon(environ, "user", "password", "nobody@x.example")
     assert (code, "nobody@x.example" in err) == (1, True)
+    code, out, _ = await antiphon(environ, "user", "list")
+    assert code == 0
+    assert re.search(r"shop@x\.example\W+client\W+My building\W+yes\W+never", out), out
 
 
 async def test_doctor_names_what_is_missing_and_what_keeps_the_server_from_starting(

@@ -18,7 +18,8 @@ from uuid import UUID
 
 import pytest
 
-from antiphon.playback.arbiter import Arbiter, Bid, Start
+from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.bids import Bid, Start
 from antiphon.types import Band, CallState
 
 CASES = {

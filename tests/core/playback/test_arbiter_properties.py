@@ -8,11 +8,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from antiphon.playback.arbiter import Arbiter, Bid, Start, Stop, WhenCut
+from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.bids import Bid, Rest, Start, Stop
+from antiphon.plugins import CallStart, Routing, WhenCut
 from antiphon.types import Band, CallState
 
 ZONES = [UUID(int=n) for n in range(1, 5)]
 BANDS = list(Band)
+PRIORITIES = sorted({n for band in BANDS for n in (band.priority, band.priorities[-1])} | {254})
 
 
 class Building(RuleBasedStateMachine):
@@ -28,6 +31,8 @@ class Building(RuleBasedStateMachine):
         self.stopping: set[UUID] = set()
         self.states: dict[tuple[UUID, UUID], CallState] = {}
         self.completions: dict[tuple[UUID, UUID], int] = {}
+        self.resting: set[tuple[UUID, UUID]] = set()
+        self.begun: set[UUID] = set()
         for zone in ZONES:
             self.arbiter.add_zone(zone)
 
@@ -37,6 +42,9 @@ class Building(RuleBasedStateMachine):
                 if isinstance(decision, Start):
                     assert zone not in self.sounding, "two calls in one zone"
                     self.sounding[zone] = decision.call
+                    self.begun.add(decision.call)
+                elif isinstance(decision, Rest):
+                    self.resting.add((decision.call, zone))
                 elif isinstance(decision, Stop):
                     assert self.sounding[zone] == decision.call
                     assert zone not in self.stopping, "stopped twice"
@@ -46,11 +54,17 @@ class Building(RuleBasedStateMachine):
             before = self.states.get(key)
             assert before is None or not before.final, "a second final state"
             self.states[key] = change.state
+            if change.state.final:
+                self.resting.discard(key)
         assert not self.arbiter.decide(), "a decision that was not given at once"
 
     @rule(
         zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=4),
-        band=st.sampled_from(BANDS),
+        priority=st.sampled_from(PRIORITIES),
+        start=st.sampled_from(list(CallStart)),
+        routing=st.sampled_from(list(Routing)),
+        times=st.integers(1, 3),
+        gap=st.sampled_from([0.0, 1.0]),
         expires_in=st.none() | st.integers(1, 5),
         when_cut=st.sampled_from(list(WhenCut)),
         at_once=st.booleans(),
@@ -58,14 +72,29 @@ class Building(RuleBasedStateMachine):
     def submit(
         self,
         zones: list[UUID],
-        band: Band,
+        priority: int,
+        start: CallStart,
+        routing: Routing,
+        times: int,
+        gap: float,
         expires_in: int | None,
         when_cut: WhenCut,
         at_once: bool,
     ) -> None:
         call = UUID(int=1000 + len(self.bids))
         expires_at = None if expires_in is None else self.now + expires_in
-        bid = Bid(call, tuple(zones), band.priority, len(self.bids), expires_at, when_cut)
+        bid = Bid(
+            call,
+            tuple(zones),
+            priority,
+            len(self.bids),
+            expires_at,
+            when_cut,
+            start,
+            routing,
+            times,
+            gap,
+        )
         self.bids[call] = bid
         self.arbiter.submit(bid)
         if at_once:
@@ -106,6 +135,14 @@ class Building(RuleBasedStateMachine):
             self.arbiter.finished(call, zone, state)
         self.obey()
 
+    @precondition(lambda self: self.resting)
+    @rule(data=st.data())
+    def wake(self, data: st.DataObject) -> None:
+        call, zone = data.draw(st.sampled_from(sorted(self.resting, key=str)))
+        self.resting.discard((call, zone))
+        self.arbiter.wake(call, [zone])
+        self.obey()
+
     @precondition(lambda self: self.bids)
     @rule(data=st.data(), everywhere=st.booleans())
     def revoke(self, data: st.DataObject, everywhere: bool) -> None:
@@ -135,8 +172,9 @@ class Building(RuleBasedStateMachine):
                 assert (call, zone) in self.states
 
     @invariant()
-    def none_is_heard_to_its_end_twice(self) -> None:
-        assert all(times == 1 for times in self.completions.values())
+    def none_is_heard_more_often_than_asked(self) -> None:
+        for (call, _), times in self.completions.items():
+            assert times <= self.bids[call].times
 
     @invariant()
     def what_sounds_is_open(self) -> None:
@@ -145,9 +183,14 @@ class Building(RuleBasedStateMachine):
 
     @invariant()
     def higher_never_waits_for_lower(self) -> None:
-        """Nobody waits for a lower band, but for the blink in which the zones are emptied."""
+        """Who cuts in waits for no lower band, but for the blink in which zones are emptied.
+
+        The exception: a zone is kept for a call before it that waits for all its zones.
+        """
         for (call, zone), state in self.states.items():
-            if state is not CallState.QUEUED or self.sounding.get(zone) == call:
+            if state is not CallState.QUEUED or self.bids[call].start is not CallStart.CUT_IN:
+                continue
+            if call not in self.waiting_in(zone) or not self.is_apart(self.best_in(zone)):
                 continue
             holder = self.sounding.get(zone)
             if holder is not None and zone not in self.stopping:
@@ -155,19 +198,61 @@ class Building(RuleBasedStateMachine):
 
     @invariant()
     def unrelated_zones_never_wait(self) -> None:
-        """Where calls wait in a free zone, the best of them waits for a zone to be emptied."""
+        """Where calls wait in a free zone, the best of them waits for its own zones alone."""
         for zone in ZONES:
-            if zone in self.sounding or not (waiting := self.waiting_in(zone)):
+            if zone in self.sounding or not self.waiting_in(zone):
                 continue
-            best = min(waiting, key=lambda call: rank(self.bids[call]))
-            others = [z for z in self.bids[best].zones if z in self.stopping]
-            assert any(self.states[best, other] is CallState.QUEUED for other in others)
+            best = self.best_in(zone)
+            others = self.open_zones(best)
+            if self.is_apart(best):
+                mine = [z for z in others if best in self.waiting_in(z)]
+                assert any(z in self.stopping for z in mine)
+            else:
+                assert not all(self.sounding.get(z) is None for z in others) or any(
+                    (best, z) in self.resting or self.best_in(z) != best for z in others
+                )
+
+    @invariant()
+    def together_waits_no_longer_than_it_has_to(self) -> None:
+        for call, bid in self.bids.items():
+            zones = self.open_zones(call)
+            if self.is_apart(call) or not zones or call not in self.waiting_in(zones[0]):
+                continue
+            if not all(self.best_in(zone) == call for zone in zones):
+                continue
+            held = [self.sounding[z] for z in zones if z in self.sounding]
+            is_held = any(z in self.sounding and z not in self.stopping for z in zones)
+            assert held, "all its zones are free, and it does not start"
+            if is_held and bid.start is CallStart.CUT_IN:
+                assert any(band_of(self.bids[h]) >= band_of(bid) for h in held)
+
+    @invariant()
+    def all_or_nothing_does_not_wait(self) -> None:
+        for call, bid in self.bids.items():
+            zones = self.open_zones(call)
+            if bid.routing is not Routing.ALL_OR_NOTHING or not zones or self.is_apart(call):
+                continue
+            if self.states[call, zones[0]] is CallState.QUEUED:
+                assert any(zone in self.stopping for zone in zones)
+
+    def open_zones(self, call: UUID) -> list[UUID]:
+        zones = dict.fromkeys(self.bids[call].zones)
+        return [zone for zone in zones if not self.states[call, zone].final]
+
+    def is_apart(self, call: UUID) -> bool:
+        return self.bids[call].routing is Routing.PARTIAL or call in self.begun
+
+    def best_in(self, zone: UUID) -> UUID:
+        return min(self.waiting_in(zone), key=lambda call: rank(self.bids[call]))
 
     def waiting_in(self, zone: UUID) -> list[UUID]:
         return [
             call
             for (call, where), state in self.states.items()
-            if where == zone and state is CallState.QUEUED and self.sounding.get(zone) != call
+            if where == zone
+            and state is CallState.QUEUED
+            and self.sounding.get(zone) != call
+            and (call, zone) not in self.resting
         ]
 
     def teardown(self) -> None:
@@ -175,7 +260,11 @@ class Building(RuleBasedStateMachine):
         for call in self.unprepared():
             self.arbiter.ready(call)
         self.obey()
-        for _ in range(20 * len(self.bids) + 1):
+        for _ in range(60 * len(self.bids) + 1):
+            for call, zone in list(self.resting):
+                self.resting.discard((call, zone))
+                self.arbiter.wake(call, [zone])
+                self.obey()
             for zone, call in list(self.sounding.items()):
                 del self.sounding[zone]
                 end = CallState.CUT if zone in self.stopping else CallState.COMPLETED
@@ -189,8 +278,11 @@ def band_of(bid: Bid) -> int:
     return next(n for n, band in enumerate(BANDS) if bid.priority in band.priorities)
 
 
-def rank(bid: Bid) -> tuple[int, int]:
-    return (-bid.priority, bid.arrival)
+def rank(bid: Bid) -> tuple[int, bool, int, int]:
+    is_latest = bid.priority == 255
+    is_behind = not is_latest and bid.start is not CallStart.MAKE_NEXT
+    arrival = -bid.arrival if is_latest else bid.arrival
+    return (-band_of(bid), is_behind, -bid.priority, arrival)
 
 
 TestBuilding = Building.TestCase

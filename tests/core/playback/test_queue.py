@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.playback.queue import Queue
+from antiphon.playback.queue import KEPT, Queue
 from antiphon.plugins import MediaRef
 from antiphon.types import Repeat
 
@@ -92,3 +92,28 @@ def test_the_order_survives_a_restart(length: int, seed: str, cursor: int) -> No
 def test_each_other_track_is_tried_once_when_one_fails() -> None:
     assert [cursor % 3 for cursor in queue(3).ahead(1)] == [2, 0, 1]
     assert list(queue(3, repeat=Repeat.NONE).ahead(1)) == [2]
+
+
+@settings(deadline=None)
+@given(rounds=st.lists(st.integers(1, 90), min_size=1, max_size=12), late=st.integers(0, 100))
+def test_a_queue_that_grows_plays_its_rounds_one_after_the_other(
+    rounds: list[int], late: int
+) -> None:
+    names = iter(range(2_000))
+    drawn = [[MediaRef(kind="music", value=str(next(names))) for _ in range(n)] for n in rounds]
+    q = Queue(tuple(drawn[0]))
+    cursor, played = 0, list[int]()
+    for refs in [*drawn[1:], None]:
+        while not q.begins_round(cursor):
+            played.append(int(q.at(cursor).value))
+            following = q.after(cursor)
+            assert following is not None
+            cursor = following
+        if refs is not None:
+            q.grow(cursor, refs)
+        assert [int(ref.value) for ref in q.last(cursor)] == played[-KEPT:]
+    assert played == list(range(sum(rounds)))
+    for _ in range(late):  # with nothing new, what is kept comes again
+        assert q.at(cursor) in q.refs
+        cursor += 1
+    assert len(q) <= KEPT + max(rounds)

@@ -148,3 +148,29 @@ async def test_pause_seek_next_and_a_renderer_that_is_killed(
     again = stage.told(events.TrackStarted)[-1]
     assert (again.title, again.zone_id) == ("2", shop)
     assert again.position_s == pytest.approx(20.5, abs=2.0)
+
+
+async def test_a_clip_that_is_deleted_while_it_waits_or_plays(
+    stage: Stage, zones: ZoneController, tmp_path: Path
+) -> None:
+    owner, shop = stage.hotel.owner, stage.shop
+    records, paths = [], []
+    for n in range(3):
+        key = UUID(int=n + 1)
+        paths.append(tone(tmp_path / f"{n}.wav", 0.8))
+        ref = MediaRef(kind="announcement", value=str(key))
+        clip = Media(ref=ref, path=paths[-1], title=str(n), duration_s=0.8)
+        stage.media.speech.stored[key] = clip
+        call = await zones.call(owner, CallRequest(announcement_id=key, zones=[shop]))
+        records.append(zones._calls.get(call.id))
+    first, second, third = (record.parts[shop] for record in records)
+    await eventually(lambda: first.state is CallState.PLAYING)
+    paths[0].unlink()
+    paths[1].unlink()
+    await eventually(lambda: all(record.is_over for record in records), 15)
+    assert first.state is CallState.COMPLETED
+    assert first.seconds_heard == pytest.approx(0.8, abs=0.05)
+    assert second.state is CallState.FAILED
+    assert second.seconds_heard == 0
+    assert second.reason
+    assert third.state is CallState.COMPLETED

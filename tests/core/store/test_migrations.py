@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from tortoise.context import TortoiseContext
@@ -15,8 +18,9 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
 from antiphon.store import Tables, in_transaction, open_database
+from antiphon.store import database as database_module
 from antiphon.store.database import CORE, CORE_TABLES
-from antiphon.tenancy.models import Client
+from antiphon.tenancy.models import ApiToken, Client, RefreshToken, User
 
 
 def all_tables() -> dict[str, Tables]:
@@ -193,3 +197,37 @@ async def test_broken_tables_of_a_plugin_leave_the_core_and_no_half_behind(
         assert database.failed == {}
         async with in_transaction() as connection:
             await connection.execute_query("CREATE TABLE shop_half (id INT)")
+
+
+async def test_a_database_of_the_first_version_keeps_its_rows(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People of 0001 can log in after 0002; a new database and an old one end up the same."""
+    first = tmp_path / "old" / "first_version"
+    first.mkdir(parents=True)
+    (first / "__init__.py").write_text("")
+    migrations = Path(str(importlib.import_module(CORE_TABLES.migrations).__file__)).parent
+    shutil.copy(migrations / "0001_initial.py", first)
+    monkeypatch.syspath_prepend(str(first.parent))
+    old = Tables(CORE_TABLES.modules, "first_version")
+    with monkeypatch.context() as patched:
+        patched.setattr(database_module, "CORE_TABLES", old)
+        async with open_database(url, tmp_path):
+            stamps = "'2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00'"
+            user = str(UUID(int=7))
+            async with in_transaction() as connection:
+                await connection.execute_query(
+                    'INSERT INTO "user" (id, created_at, updated_at, email, name, role, phone, '
+                    f"settings, password_hash, is_active) VALUES ('{user}', {stamps}, "
+                    "'a@b.example', 'Anna', 'staff', '', '{}', 'hash', true)"
+                )
+    del sys.modules["first_version"], sys.modules["first_version.0001_initial"]
+    async with open_database(url, tmp_path):
+        anna = await User.get(id=user)
+        assert (anna.name, anna.token_version) == ("Anna", 0)
+        until = datetime.now(UTC) + timedelta(days=1)
+        await RefreshToken.create(user=anna, family=uuid4(), token_hash="r", expires_at=until)
+        await ApiToken.create(user=anna, name="Door", scopes=["read"], token_hash="a")
+        assert (await ApiToken.get(user_id=user)).scopes == ["read"]
+        await User.filter(id=user).delete()
+        assert await RefreshToken.all().count() == 0

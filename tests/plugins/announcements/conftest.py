@@ -22,6 +22,7 @@ from antiphon_announcements import plugin
 from antiphon_announcements.settings import AnnouncementsSettings
 
 TABLES = Tables(("antiphon_announcements.models",), "antiphon_announcements.migrations")
+FOLDERS = Tables(("antiphon_music.models",), "antiphon_music.migrations")
 
 
 @dataclass
@@ -45,7 +46,9 @@ def settings() -> AnnouncementsSettings:
 async def shop(tmp_path: Path, settings: AnnouncementsSettings) -> AsyncIterator[Shop]:
     bus = EventBus()
     async with (
-        open_database("", tmp_path / "data", {"announcements": TABLES}) as database,
+        open_database(
+            "", tmp_path / "data", {"announcements": TABLES, "music": FOLDERS}
+        ) as database,
         JobRunner(bus) as jobs,
     ):
         assert not database.failed

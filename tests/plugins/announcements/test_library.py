@@ -15,6 +15,7 @@ from antiphon.store import open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Band, Role
 from antiphon_announcements.models import Announcement
+from antiphon_music.models import Folder
 
 
 async def _make(shop: Shop, title: str, **more: Any) -> Any:
@@ -30,7 +31,7 @@ async def _titles(shop: Shop, query: str) -> tuple[list[str], int]:
 
 
 async def test_announcements_are_listed_newest_first_searched_and_cut(shop: Shop) -> None:
-    folder = str(uuid4())
+    folder = str((await Folder.create(client=shop.client, name="Doors")).id)
     await _make(shop, "Öffnungszeiten", category="info")
     await _make(shop, "Ladenschluss", folder_id=folder)
     await _make(shop, "Parkplatz", text="Der Wagen vor der ÖFFNUNG", enabled=False)
@@ -41,6 +42,18 @@ async def test_announcements_are_listed_newest_first_searched_and_cut(shop: Shop
     assert await _titles(shop, "category=info") == (["Öffnungszeiten"], 1)
     assert await _titles(shop, f"folder_id={folder}") == (["Ladenschluss"], 1)
     assert await _titles(shop, "enabled=false") == (["Parkplatz"], 1)
+
+
+async def test_the_folder_of_an_announcement_is_ones_own(shop: Shop) -> None:
+    stranger = await Client.create(name="Stranger")
+    foreign = str((await Folder.create(client=stranger, name="Doors")).id)
+    made = await _make(shop, "Lunch")
+    for folder in (foreign, str(uuid4())):
+        body = {"title": "x", "text": "x", "folder_id": folder}
+        assert (await shop.owner("POST", "announcements", body)).wrong_fields == ["folder_id"]
+        path = f"announcements/{made['id']}"
+        refused = await shop.owner("PATCH", path, {"folder_id": folder})
+        assert refused.wrong_fields == ["folder_id"]
 
 
 async def test_what_is_changed_changes_and_the_rest_stays(shop: Shop) -> None:

@@ -62,3 +62,18 @@ async def test_folders_and_the_library_are_expanded_in_order(world: World, tmp_p
     assert await expanded("music", next(iter(titles))) == ["B:1"]
     with pytest.raises(NotFound):
         await source.expand(world.gym.client_id, MediaRef(kind="folder", value=str(inner.id)))
+
+
+async def test_many_tracks_are_described_at_once_without_their_files(
+    world: World, tmp_path: Path
+) -> None:
+    source = MusicSource(world.media_dir)
+    tracks = [await world.add(sound(tmp_path / f"{hz}.wav", 0.2, hz=hz)) for hz in (300, 400)]
+    theirs = await world.add(tmp_path / "300.wav", world.gym)
+    refs = [MediaRef(kind="music", value=str(one.id)) for one in (*tracks, theirs)]
+    (world.media_dir / tracks[0].file).unlink()
+    known = await source.describe(
+        world.bakery.client_id, [*refs, MediaRef(kind="music", value="x")]
+    )
+    assert known.keys() == set(refs[:2])
+    assert known[refs[1]] == await source.resolve(world.bakery.client_id, refs[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,22 @@ from tests.fakes.plugin_context import plugin_context
 from tests.fakes.zones import FakeZones, zone_view
 
 from antiphon.errors import Conflict, NotFound
-from antiphon.events import Event, EventBus, ScheduleFired, ScheduleMissed
+from antiphon.events import (
+    Event,
+    EventBus,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
+)
 from antiphon.jobs import JobRunner
 from antiphon.plugins import CallRequest, Media, MediaRef, MediaSource, PluginContext
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
+from antiphon_scheduling.calendar_routes import calendar_routes
+from antiphon_scheduling.calendar_service import Calendars
+from antiphon_scheduling.outlook import Outlooks
+from antiphon_scheduling.outlook_routes import outlook_routes
 from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
@@ -37,12 +47,18 @@ class _Announcements(MediaSource):
     """Knows some ids; those in `off` may not be played."""
 
     def __init__(self) -> None:
-        self.known = [uuid4(), uuid4()]
+        self.known = [uuid4() for _ in range(5)]
         self.off: set[UUID] = set()
+        self.folder = uuid4()
 
     @property
     def kinds(self) -> frozenset[str]:
-        return frozenset({"announcement"})
+        return frozenset({"announcement", "folder"})
+
+    async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
+        if UUID(ref.value) != self.folder:
+            raise NotFound("folder", ref.value)
+        return [MediaRef(kind="music", value=str(uuid4()))]
 
     async def resolve(self, client_id: UUID, ref: MediaRef) -> Media:
         if UUID(ref.value) not in self.known:
@@ -69,7 +85,7 @@ class Station:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Scheduler]:
         """The scheduler, from its start until it is stopped (or dies)."""
-        async with Scheduler(self.context, self.clock, GRACE) as scheduler:
+        async with Scheduler(self.context, self.clock, GRACE, timedelta(days=30)) as scheduler:
             await self.clock.rest()
             yield scheduler
 
@@ -87,6 +103,27 @@ class Station:
     def cron(self, expression: str) -> dict[str, Any]:
         known = [str(self.announcements.known[0])]
         return {"kind": "cron", "expression": expression, "announcements": known}
+
+    def music(self, expression: str, *, stop: bool = False) -> dict[str, Any]:
+        """Music of the one folder that there is, or its end."""
+        play = {"do": "play", "folder_ids": [str(self.announcements.folder)]}
+        music = {"do": "stop"} if stop else play
+        return {"kind": "cron", "expression": expression, "music": music}
+
+    async def preview(self, begin: datetime, end: datetime, zone: int = 0) -> list[Any]:
+        """What plays in a zone, as the API tells it."""
+        shown = await self.owner(
+            "GET",
+            "schedules/preview",
+            params={
+                "zone": str(self.zone_ids[zone]),
+                "from": begin.isoformat(),
+                "to": end.isoformat(),
+            },
+        )
+        assert shown.status == 200, shown.json
+        items: list[Any] = shown.json["items"]
+        return items
 
     async def make(self, **changes: Any) -> Any:
         made: Answer = await self.owner("POST", "schedules", self.body(**changes))
@@ -119,7 +156,13 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
         announcements = _Announcements()
         context.media.add(announcements)
         clock = HandClock(NINE)
-        async with plugin_api(context, jobs, schedule_routes(Schedules(context, clock))) as api:
+        schedules = Schedules(context, clock)
+        outlook = outlook_routes(schedules, Outlooks(clock, GRACE, zones))
+        routes = [
+            *schedule_routes(schedules, outlook),
+            *calendar_routes(Calendars(context, clock)),
+        ]
+        async with plugin_api(context, jobs, routes) as api:
             station = Station(
                 client=client,
                 owner=await api.caller(Role.CLIENT, client.id),
@@ -132,4 +175,5 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
             )
             bus.subscribe(ScheduleFired, station.outcomes.append)
             bus.subscribe(ScheduleMissed, station.outcomes.append)
+            bus.subscribe(ScheduleSuppressed, station.outcomes.append)
             yield station

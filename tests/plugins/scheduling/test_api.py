@@ -29,6 +29,9 @@ async def test_bad_input_is_refused_by_field_and_makes_nothing(station: Station)
     strange = station.every(5) | {"announcements": [station.every(5)["announcements"][0], NOWHERE]}
     other = zone_view((await Client.create(name="Other")).id)
     station.zones.add(other)
+    known = {"announcements": [str(station.announcements.known[0])]}
+    gone = {"announcements": [NOWHERE]}
+    good = {"offset_s": 0, **known}
     bad: list[tuple[dict[str, Any], str]] = [
         ({"config": station.every(0)}, "config.interval.every_min"),
         ({"config": station.every(5) | {"announcements": []}}, "config.interval.announcements"),
@@ -37,6 +40,31 @@ async def test_bad_input_is_refused_by_field_and_makes_nothing(station: Station)
         ({"config": station.cron("often")}, "config.cron.expression"),
         ({"config": {"kind": "moon"}}, "config"),
         ({"config": strange}, "config.announcements.1"),
+        ({"config": {"kind": "cron", "expression": "0 9 * * *"}}, "config.cron"),
+        ({"config": _cycle({"offset_s": 600, **known})}, "config.timeline.items"),
+        ({"config": _cycle(*[{"offset_s": 5, **known}] * 2)}, "config.timeline.items"),
+        ({"config": _cycle(good, {"offset_s": 9, **gone})}, "config.items.1.announcements.0"),
+        ({"config": _cycle()}, "config.timeline.items"),
+        ({"config": _cycle(good) | {"cycle_min": 0}}, "config.timeline.cycle_min"),
+        ({"config": _dates("2026-05-02T09:00:00", "2026-05-02T09:00:00")}, "config.datetime.at"),
+        ({"config": _dates("2026-05-02T09:00:00Z")}, "config.datetime.at.0"),
+        ({"config": _dates("2020-05-02T09:00:00")}, "config"),
+        ({"config": _music({"do": "play"})}, "config.cron.music.folder_ids"),
+        (
+            {"config": _music({"do": "stop", "folder_ids": [NOWHERE]})},
+            "config.cron.music.folder_ids",
+        ),
+        ({"config": _music({"do": "play", "folder_ids": [NOWHERE]})}, "config.music.folder_ids.0"),
+        ({"config": station.every(5) | {"music": {"do": "stop"}}}, "config.interval"),
+        ({"rules": {"starts_on": "2026-06-02", "ends_on": "2026-06-01"}}, "rules.ends_on"),
+        ({"rules": {"ends_on": "2026-04-30"}}, "rules"),
+        ({"config": station.cron("0 9 * * tue"), "rules": {"days": ["mon"]}}, "rules"),
+        ({"rules": {"days": ["mon"], "colour": 1}}, "rules.colour"),
+        ({"rules": {"except_on_calendars": [NOWHERE]}}, "rules.except_on_calendars.0"),
+        (
+            {"config": _dates("2026-05-04T09:00:00"), "rules": {"except_on": ["2026-05-04"]}},
+            "rules",
+        ),
         ({"all": False, "zones": [str(station.zone_ids[0]), NOWHERE]}, "zones.1"),
         ({"all": False, "zones": [str(other.zone_id)]}, "zones.0"),
         ({"all": False, "zones": []}, "zones"),
@@ -50,6 +78,18 @@ async def test_bad_input_is_refused_by_field_and_makes_nothing(station: Station)
         assert refused.status == 422, changes
         assert refused.wrong_fields == [field]
     assert await Schedule.all().count() == 0
+
+
+def _cycle(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "timeline", "cycle_min": 10, "items": list(items)}
+
+
+def _dates(*at: str) -> dict[str, Any]:
+    return {"kind": "datetime", "at": list(at), "music": {"do": "stop"}}
+
+
+def _music(music: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "cron", "expression": "0 9 * * *", "music": music}
 
 
 async def test_a_bad_change_changes_nothing(station: Station) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from antiphon_scheduling.planner import Firing, Miss, Plan, Planner
+from antiphon_scheduling.outcomes import Firing, Miss
+from antiphon_scheduling.plan import Limits, Place, Plan
+from antiphon_scheduling.planner import Planner
 from antiphon_scheduling.recurrence import Interval
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+CLIENT = uuid4()
+HALL = Place(uuid4())
 
 
 def _plan(every_min: int, announcements: int = 1, **more: Any) -> Plan:
@@ -21,15 +27,22 @@ def _plan(every_min: int, announcements: int = 1, **more: Any) -> Plan:
     return Plan(
         schedule_id=uuid4(),
         recurrence=Interval(every_min=every_min, announcements=names),
-        timezone="UTC",
+        client_id=CLIENT,
+        name="A",
+        zone=ZoneInfo("UTC"),
         anchor=MIDNIGHT,
+        since=MIDNIGHT,
         settled_until=MIDNIGHT,
         **more,
     )
 
 
-def _planner(*plans: Plan) -> Planner:
-    planner = Planner(grace=MINUTE)
+def _places(client_id: UUID) -> list[Place]:
+    return [HALL] if client_id == CLIENT else []
+
+
+def _planner(*plans: Plan, grace: timedelta = MINUTE) -> Planner:
+    planner = Planner(grace, _places)
     for plan in plans:
         planner.put(plan)
     return planner
@@ -49,17 +62,19 @@ def test_each_instant_comes_once_and_announcements_take_turns() -> None:
     found = _run(_planner(_plan(5, announcements=3)), MIDNIGHT + 20 * MINUTE)
     assert all(isinstance(item, Firing) for item in found)
     assert [(item.instant - MIDNIGHT) // MINUTE for item in found] == [5, 10, 15, 20]
-    assert [item.announcement_id.int for item in found if isinstance(item, Firing)] == [0, 1, 2, 0]
+    assert [item.announcement_id for item in found if isinstance(item, Firing)] == [
+        UUID(int=number) for number in (0, 1, 2, 0)
+    ]
 
 
 def test_nothing_that_is_settled_is_due_again() -> None:
     plan = _plan(5)
-    planner = _planner(plan.model_copy(update={"settled_until": MIDNIGHT + 10 * MINUTE}))
+    planner = _planner(replace(plan, settled_until=MIDNIGHT + 10 * MINUTE))
     assert planner.next_instant == MIDNIGHT + 15 * MINUTE
 
 
 def test_of_what_falls_together_the_important_comes_first() -> None:
-    low, high = _plan(5, priority=10), _plan(5, priority=200)
+    low, high = (_plan(5, limits=Limits(priority=(one, 0))) for one in (10, 90))
     found = list(_planner(low, high).due(MIDNIGHT + 5 * MINUTE))
     assert [item.schedule_id for item in found] == [high.schedule_id, low.schedule_id]
 
@@ -80,8 +95,7 @@ def test_what_is_a_little_late_is_fired_and_what_is_later_is_not(late_s: int, fi
 
 
 def test_of_several_due_at_once_the_latest_is_fired() -> None:
-    planner = Planner(grace=timedelta(hours=1))
-    planner.put(_plan(1))
+    planner = _planner(_plan(1), grace=timedelta(hours=1))
     miss, firing = planner.due(MIDNIGHT + 5 * MINUTE)
     assert isinstance(miss, Miss)
     assert isinstance(firing, Firing)
@@ -92,7 +106,7 @@ def test_of_several_due_at_once_the_latest_is_fired() -> None:
 def test_a_plan_that_is_replaced_or_removed_leaves_nothing_behind() -> None:
     plan, other = _plan(5), _plan(7)
     planner = _planner(plan, other)
-    planner.put(plan.model_copy(update={"settled_until": MIDNIGHT + 60 * MINUTE}))
+    planner.put(replace(plan, settled_until=MIDNIGHT + 60 * MINUTE))
     planner.remove(other.schedule_id)
     assert planner.next_instant == MIDNIGHT + 65 * MINUTE
     planner.remove(plan.schedule_id)
@@ -112,9 +126,9 @@ def test_a_firing_looks_at_no_other_schedule(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[UUID] = []
     following = Plan.following
 
-    def counting(plan: Plan, after: datetime) -> datetime | None:
+    def counting(plan: Plan, after: datetime, *quiets: Any) -> datetime | None:
         asked.append(plan.schedule_id)
-        return following(plan, after)
+        return following(plan, after, *quiets)
 
     monkeypatch.setattr(Plan, "following", counting)
     assert len(list(planner.due(MIDNIGHT + MINUTE))) == 1

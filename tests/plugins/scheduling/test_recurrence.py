@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from antiphon_scheduling.recurrence import Cron, Interval, instant_of
+from antiphon_scheduling.recurrence import Cron, Interval
+from antiphon_scheduling.walltime import instant_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 29, tzinfo=BERLIN)  # 02:00 becomes 03:00

@@ -18,7 +18,7 @@ from antiphon.building.views import (
     ZoneUpdate,
     ZoneView,
 )
-from antiphon.errors import Conflict, NotFound
+from antiphon.errors import Conflict, LimitReached, NotFound, PremiumNeeded
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import PlaybackView
@@ -72,7 +72,8 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
         Route(method="GET", handler=index, summary="List floors", query=FloorQuery,
               response=Page[FloorView], **every),
         Route(method="POST", handler=create, summary="Add a floor", roles=Managers,
-              body=FloorCreate, response=FloorView, status=201, errors=(Conflict,),
+              body=FloorCreate, response=FloorView, status=201,
+              errors=(Conflict, LimitReached, PremiumNeeded),
               example={"name": "Ground floor"}, **every),
         Route(method="GET", handler=show, summary="See a floor", response=FloorView, **one),
         Route(method="PATCH", handler=update, summary="Change a floor", roles=Managers,
@@ -98,7 +99,8 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         if request.query.floor_id:
             rows = rows.filter(floor_id=request.query.floor_id)
         zones, total = await request.query.fetch(rows)
-        views = {view.zone_id: view for view in await parts.zones.views(request.principal)}
+        shown = [zone.id for zone in zones]
+        views = {v.zone_id: v for v in await parts.zones.views(request.principal, shown)}
         items = tuple(_zone(zone, views.get(zone.id)) for zone in zones)
         return Page[ZoneView](items=items, total=total)
 

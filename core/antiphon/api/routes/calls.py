@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from aiohttp import web
 from pydantic import AwareDatetime, Field
+from tortoise.queryset import QuerySet
 
 from antiphon.api.parts import ApiParts
+from antiphon.api.tables import CSV, send_table
 from antiphon.errors import NotFound, Unavailable
 from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Request, Route
-from antiphon.plugins.zones import CallRequest, CallView
+from antiphon.plugins.zones import ApiModel, CallRequest, CallView
 from antiphon.tenancy.scope import scoped
-from antiphon.types import Frozen
+from antiphon.types import CallState, Effect, Frozen, Principal
 
 
 class CallQuery(ListQuery):
@@ -24,27 +27,42 @@ class CallQuery(ListQuery):
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
 
 
-class PlayEventQuery(CallQuery):
+class PlayEventFilter(ApiModel):
     """Which play events."""
 
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
+    zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
+    announcement_id: UUID | None = None
+    event_type: PlayEventType | None = None
+    outcome: CallState | None = Field(default=None, description="The last state of the call.")
+    search: str | None = Field(default=None, max_length=200, description="A part of the title.")
     call_id: UUID | None = None
+    device_id: UUID | None = Field(default=None, description="Those of this loudspeaker alone.")
+    devices: bool = Field(default=False, description="Those of single loudspeakers too.")
     status: PlayEventStatus | None = None
     since: AwareDatetime | None = Field(default=None, description="Made at this time or later.")
     until: AwareDatetime | None = Field(default=None, description="Made before this time.")
 
 
+class PlayEventQuery(ListQuery, PlayEventFilter):
+    """Which play events, and which page of them."""
+
+
 class PlayEventView(Frozen):
-    """The receipt of a call in one zone."""
+    """The receipt of a call in one zone, or on one loudspeaker of it."""
 
     id: UUID
     client_id: UUID
     zone_id: UUID
+    device_id: UUID | None = Field(description="Set where it is about a single loudspeaker.")
     call_id: UUID
     announcement_id: UUID | None
     title: str
     event_type: PlayEventType
     status: PlayEventStatus
-    outcome: str = Field(description="The last state of the call in the zone.")
+    outcome: str = Field(
+        description="The last state of the call there; a loudspeaker was also `offline` or `muted`."
+    )
     delivered_at: datetime | None
     completed_at: datetime | None
     seconds_heard: float
@@ -78,13 +96,28 @@ def call_routes(parts: ApiParts) -> list[Route]:
             path="calls",
             handler=create,
             summary="Play an announcement",
-            description="Answers as soon as the call is accepted; its states follow as events.",
+            description=(
+                "Answers as soon as the call is accepted; its states follow as events. "
+                "What the wishes mean where calls meet: docs/use/calls.md."
+            ),
             tag="calls",
+            effect=Effect.CONTROL,
             body=CallRequest,
             response=CallView,
             status=202,
             errors=(NotFound, Unavailable),
-            example={"text": "The shop closes in ten minutes.", "all": True, "chime": True},
+            example={
+                "text": "The shop closes in ten minutes.",
+                "all": True,
+                "chime": True,
+                "band": "announcement",
+                "start": "make_next",
+                "routing": "together",
+                "expires_in_s": 120,
+                "repeat": 2,
+                "repeat_gap_s": 30,
+                "dedupe_key": "closing-time",
+            },
         ),
         Route(
             method="GET",
@@ -96,7 +129,13 @@ def call_routes(parts: ApiParts) -> list[Route]:
             response=Page[CallView],
         ),
         Route(method="GET", handler=show, summary="See a call", **one),
-        Route(method="DELETE", handler=revoke, summary="Take a call back", **one),
+        Route(
+            method="DELETE",
+            handler=revoke,
+            summary="Take a call back",
+            effect=Effect.CONTROL,
+            **one,
+        ),
         Route(
             method="GET",
             path="play-events",
@@ -106,22 +145,49 @@ def call_routes(parts: ApiParts) -> list[Route]:
             query=PlayEventQuery,
             response=Page[PlayEventView],
         ),
+        Route(
+            method="GET",
+            path="play-events/csv",
+            handler=_play_event_table,
+            summary="The receipts for a spreadsheet, as one file",
+            tag="calls",
+            query=PlayEventFilter,
+            produces=(CSV,),
+        ),
     ]
 
 
 async def _play_events(request: Request[None, PlayEventQuery]) -> Page[PlayEventView]:
-    query = request.query
-    rows = scoped(PlayEvent, request.principal).order_by("-created_at", "id")
+    rows = _wanted(request.principal, request.query).order_by("-created_at", "-id")
+    found, total = await request.query.fetch(rows)
+    return Page[PlayEventView](items=tuple(map(_view, found)), total=total)
+
+
+async def _play_event_table(request: Request[None, PlayEventFilter]) -> web.StreamResponse:
+    rows = _wanted(request.principal, request.query)
+    return await send_table(request.raw, "play-events", rows, _view, PlayEventView)
+
+
+def _wanted(principal: Principal, query: PlayEventFilter) -> QuerySet[PlayEvent]:
     wanted = {
+        "client_id": query.client_id,
         "zone_id": query.zone_id,
         "call_id": query.call_id,
+        "announcement_id": query.announcement_id,
+        "event_type": query.event_type,
+        "device_id": query.device_id,
         "status": query.status,
+        "outcome": query.outcome,
+        "title__icontains": query.search or None,
         "created_at__gte": query.since,
         "created_at__lt": query.until,
     }
-    rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
-    found, total = await query.fetch(rows)
-    return Page[PlayEventView](items=tuple(map(_view, found)), total=total)
+    rows = scoped(PlayEvent, principal).filter(
+        **{name: value for name, value in wanted.items() if value is not None}
+    )
+    if query.device_id is None and not query.devices:
+        rows = rows.filter(device_id__isnull=True)
+    return rows
 
 
 def _view(row: PlayEvent) -> PlayEventView:

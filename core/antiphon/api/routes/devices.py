@@ -9,10 +9,12 @@ from pydantic import Field
 
 from antiphon.api.parts import ApiParts
 from antiphon.api.routes.playback import Volume
-from antiphon.errors import Unavailable
+from antiphon.errors import Conflict, LimitReached, Unavailable
 from antiphon.plugins.devices import DeviceUpdate, DeviceView
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Managers, Request, Route
+from antiphon.plugins.zones import ApiModel
+from antiphon.types import Effect
 
 
 class DeviceQuery(ListQuery):
@@ -22,6 +24,13 @@ class DeviceQuery(ListQuery):
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
     is_online: bool | None = None
     assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
+
+
+class TestTone(ApiModel):
+    """What to play."""
+
+    duration_s: float = Field(default=2.0, ge=0.1, le=30)
+    frequency_hz: float = Field(default=440.0, ge=50, le=10_000)
 
 
 def device_routes(parts: ApiParts) -> list[Route]:
@@ -50,6 +59,23 @@ def device_routes(parts: ApiParts) -> list[Route]:
         device_id = request.path["device_id"]
         return await devices.set_volume(request.principal, device_id, request.body.volume)
 
+    async def identify(request: Request[None, None]) -> None:
+        await devices.order(request.principal, request.path["device_id"], "identify", {})
+
+    async def test_tone(request: Request[TestTone, None]) -> None:
+        device_id = request.path["device_id"]
+        await devices.order(request.principal, device_id, "test_tone", request.body.model_dump())
+
+    async def restart(request: Request[None, None]) -> None:
+        await devices.order(request.principal, request.path["device_id"], "restart", {})
+
+    once: dict[str, Any] = {
+        "method": "POST",
+        "tag": "devices",
+        "status": 204,
+        "effect": Effect.CONTROL,
+        "errors": (Conflict, Unavailable),
+    }
     one: dict[str, Any] = {
         "path": "devices/{device_id}",
         "tag": "devices",
@@ -72,7 +98,7 @@ def device_routes(parts: ApiParts) -> list[Route]:
             summary="Rename a loudspeaker, or put it into a zone",
             roles=Managers,
             body=DeviceUpdate,
-            errors=(Unavailable,),
+            errors=(LimitReached, Unavailable),
             example={"name": "Above the till", "zone_id": str(UUID(int=1))},
             **one,
         ),
@@ -82,9 +108,34 @@ def device_routes(parts: ApiParts) -> list[Route]:
             handler=volume,
             summary="Set a loudspeaker's own volume",
             tag="devices",
+            effect=Effect.CONTROL,
             body=Volume,
             response=DeviceView,
             errors=(Unavailable,),
             example={"volume": 80},
+        ),
+        Route(
+            path="devices/{device_id}/identify",
+            handler=identify,
+            summary="Let a loudspeaker say by a signal which one it is",
+            description="Answered when it was heard. Only where the speaker agent runs.",
+            **once,
+        ),
+        Route(
+            path="devices/{device_id}/test-tone",
+            handler=test_tone,
+            summary="Let one loudspeaker play a tone",
+            description="Answered when it was heard. Only where the speaker agent runs.",
+            body=TestTone,
+            example={"duration_s": 2.0},
+            **once,
+        ),
+        Route(
+            path="devices/{device_id}/restart",
+            handler=restart,
+            summary="Start a loudspeaker's player anew",
+            description="Only where the speaker agent runs.",
+            roles=Managers,
+            **once,
         ),
     ]

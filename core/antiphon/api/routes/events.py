@@ -16,6 +16,7 @@ from antiphon.api.authentication import Authenticator, bearer
 from antiphon.api.endless import EndlessAnswers
 from antiphon.api.parts import ApiParts
 from antiphon.api.problems import Problem, problem_of
+from antiphon.audit import CommandGiven
 from antiphon.building.models import Zone
 from antiphon.errors import NotAuthenticated
 from antiphon.events import (
@@ -223,7 +224,7 @@ class _Sight:
 
     async def sees(self, event: Event) -> bool:
         """Whether `event` may be told."""
-        if not sees_client(self._principal, event.client_id):
+        if isinstance(event, CommandGiven) or not sees_client(self._principal, event.client_id):
             return False
         if not self._of_floor:
             return True

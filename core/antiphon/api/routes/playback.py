@@ -11,7 +11,7 @@ from antiphon.api.parts import ApiParts
 from antiphon.errors import AntiphonError, Conflict, Unavailable
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel, Percent, PlaybackView, PlayRequest
-from antiphon.types import Principal
+from antiphon.types import Effect, Principal
 
 
 class Seek(ApiModel):
@@ -62,6 +62,7 @@ def playback_routes(parts: ApiParts) -> list[Route]:
             summary="Start music",
             description="Without music or folders, the zone's own queue goes on.",
             tag="playback",
+            effect=Effect.CONTROL,
             body=PlayRequest,
             response=PlaybackView,
             errors=refused,
@@ -78,6 +79,7 @@ def playback_routes(parts: ApiParts) -> list[Route]:
             handler=seek,
             summary="Go to a position in the track",
             tag="playback",
+            effect=Effect.CONTROL,
             body=Seek,
             response=PlaybackView,
             errors=refused,
@@ -89,6 +91,7 @@ def playback_routes(parts: ApiParts) -> list[Route]:
             handler=volume,
             summary="Set a zone's volume",
             tag="playback",
+            effect=Effect.CONTROL,
             body=Volume,
             response=PlaybackView,
             errors=refused,
@@ -109,6 +112,7 @@ def _plain(
         handler=handler,
         summary=summary,
         tag="playback",
+        effect=Effect.CONTROL,
         response=PlaybackView,
         errors=(Conflict, Unavailable),
     )

@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 ('error_message', fields.TextField(null=True, unique=False)),
                 ('created_by', fields.ForeignKeyField('antiphon.User', source_field='created_by_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
             ],
-            options={'table': 'play_event', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'created_at']), Index(fields=['zone_id', 'created_at'])], 'pk_attr': 'id', 'table_description': 'The receipt: what happened to a call in one zone (and, later, on one device).'},
+            options={'table': 'play_event', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'created_at']), Index(fields=['zone_id', 'created_at'])], 'pk_attr': 'id', 'table_description': 'The receipt: what happened to a call in one zone, or with `device` on one loudspeaker.'},
             bases=['TimestampedModel'],
         ),
         ops.CreateModel(

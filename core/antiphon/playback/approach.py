@@ -1,0 +1,107 @@
+"""How a call comes to the arbiter: its clip is there, its time has come, no quiet hours hinder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from antiphon.errors import AntiphonError, Invalid
+from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.quiet import BLOCKED, blocked_until
+from antiphon.playback.record import Record
+from antiphon.plugins.zones import WhenQuiet
+
+PREPARE_LIMIT_S = 300.0
+LATE_BY_AT_MOST = timedelta(seconds=5)
+AHEAD_BY_AT_MOST = timedelta(days=366)
+LOOK_AT_CLOCK_S = 10.0
+LOOK_AT_HOURS_S = 600.0
+
+
+def check_time(at: datetime | None) -> None:
+    """Raises Invalid for a start that is over, or too far away to be meant."""
+    if at is None:
+        return
+    ahead = at - datetime.now(UTC)
+    if ahead < -LATE_BY_AT_MOST:
+        raise Invalid.field("at", "is over: give a time that is still to come")
+    if ahead > AHEAD_BY_AT_MOST:
+        raise Invalid.field("at", "is more than a year away")
+
+
+class Approach:
+    """Runs in the call's own tasks, so that no call waits for another here.
+
+    The wall clock is looked at again and again, so that one that is set keeps what was planned.
+    """
+
+    def __init__(self, arbiter: Arbiter, act: Callable[[], None], soon: Callable[[], None]) -> None:
+        self._arbiter = arbiter
+        self._act = act
+        self._soon = soon
+
+    async def come(self, record: Record, clip: asyncio.Task[None]) -> None:
+        """Bring a new call to where it can be heard. `clip` is its preparation."""
+        try:
+            async with asyncio.timeout(PREPARE_LIMIT_S):
+                await clip
+        except AntiphonError as error:
+            self._arbiter.failed(record.id, str(error))
+        except TimeoutError:
+            reason = f"the clip was not ready within {PREPARE_LIMIT_S:g} s"
+            self._arbiter.failed(record.id, reason)
+        else:
+            await self._its_time(record)
+            until = await self._quiet(record, record.parts)
+            resting = {zone: _reason(end) for zone, end in until.items()}
+            self._arbiter.ready(record.id, record.priority, resting)
+            record.admitted.set()
+            self._act()
+            await self._rest(record, until)
+            return
+        record.admitted.set()
+        self._act()
+
+    async def again(self, record: Record, zones: Iterable[UUID], gap_s: float) -> None:
+        """Let the next repeat follow in these zones."""
+        await asyncio.sleep(gap_s)
+        zones = tuple(zones)
+        until = await self._quiet(record, zones)
+        self._arbiter.wake(record.id, [zone for zone in zones if zone not in until])
+        self._soon()
+        await self._rest(record, until)
+
+    async def _its_time(self, record: Record) -> None:
+        at = record.starts_at
+        while at is not None and (left_s := (at - datetime.now(UTC)).total_seconds()) > 0:
+            if not record.admitted.is_set():
+                self._arbiter.hold(record.id, f"it starts at {at.isoformat(timespec='seconds')}")
+                record.admitted.set()
+                self._act()
+            await asyncio.sleep(min(left_s, LOOK_AT_CLOCK_S))
+
+    async def _quiet(self, record: Record, zones: Iterable[UUID]) -> Mapping[UUID, datetime]:
+        """Until when the call has to wait, by zone. Where it may not wait it is dropped."""
+        if record.band not in BLOCKED:
+            return {}
+        until = await blocked_until(zones)
+        if record.request.when_quiet is WhenQuiet.DEFER:
+            return until
+        for zone, end in until.items():
+            self._arbiter.failed(record.id, _reason(end), [zone])
+        return {}
+
+    async def _rest(self, record: Record, until: Mapping[UUID, datetime]) -> None:
+        while until:
+            left_s = (min(until.values()) - datetime.now(UTC)).total_seconds()
+            await asyncio.sleep(min(max(left_s, 0.05), LOOK_AT_HOURS_S))
+            still = await self._quiet(record, until)
+            self._arbiter.wake(record.id, [zone for zone in until if zone not in still])
+            self._soon()
+            until = still
+
+
+def _reason(until: datetime) -> str:
+    return f"the zone has quiet hours until {until:%H:%M}"

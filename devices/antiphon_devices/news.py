@@ -1,0 +1,59 @@
+"""What happens in a zone, as passing messages: announcement, track and fault."""
+
+from __future__ import annotations
+
+from antiphon.events import (
+    CallChanged,
+    TrackFinished,
+    TrackSkipped,
+    TrackStarted,
+    ZoneEvent,
+    ZoneStarved,
+)
+from antiphon_devices.payloads import (
+    AnnouncementEvent,
+    FaultEvent,
+    FaultEventType,
+    TrackEvent,
+    TrackEventType,
+    Written,
+)
+
+
+def news(event: ZoneEvent) -> tuple[str, Written] | None:
+    """The kind and the document of what integrators are told of `event`; None for the rest."""
+    match event:
+        case CallChanged():
+            return "announcement", AnnouncementEvent(
+                event_type=event.state,
+                ts=event.at,
+                call_id=event.call_id,
+                announcement_id=event.announcement_id,
+                title=event.title,
+                reason=event.reason,
+            )
+        case TrackStarted() | TrackFinished() | TrackSkipped():
+            return "track", _track(event)
+        case ZoneStarved():
+            return "fault", FaultEvent(
+                event_type=FaultEventType.STARVED,
+                ts=event.at,
+                lost_s=round(event.seconds, 3),
+                reason=event.reason,
+            )
+        case _:
+            return None
+
+
+def _track(event: TrackStarted | TrackFinished | TrackSkipped) -> TrackEvent:
+    more: dict[str, object]
+    common = {"ts": event.at, "music_id": event.music_id, "title": event.title}
+    match event:
+        case TrackStarted():
+            kind = TrackEventType.STARTED
+            more = {"artist": event.artist, "duration_s": round(event.duration_s, 3)}
+        case TrackFinished():
+            kind, more = TrackEventType.FINISHED, {"played_s": round(event.played_s, 3)}
+        case TrackSkipped():
+            kind, more = TrackEventType.SKIPPED, {"reason": event.reason}
+    return TrackEvent.model_validate({"event_type": kind, **common, **more})

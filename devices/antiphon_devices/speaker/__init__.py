@@ -1,0 +1,1 @@
+"""`antiphon-speaker`: the agent beside a loudspeaker. It imports nothing of the server."""

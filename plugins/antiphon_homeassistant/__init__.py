@@ -1,0 +1,1 @@
+"""Zones, loudspeakers and the server as entities of Home Assistant, by MQTT discovery."""

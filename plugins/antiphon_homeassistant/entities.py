@@ -1,0 +1,225 @@
+"""The entities of each kind of thing, in the words of Home Assistant's MQTT integration.
+
+Only what the server publishes and obeys is here. `optimistic` is off everywhere, since every
+command is answered by a new state; nothing is ever sent retained.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon.types import CallState
+from antiphon_homeassistant.house import House, Place, Rank
+
+Config = dict[str, Any]
+
+_SAY = "{{ {'text': value} | tojson }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity. `key` ends its ids; what `config` leaves out is the same for all."""
+
+    component: str
+    key: str
+    name: str
+    config: Config
+
+
+def entities_of(house: House, place: Place) -> Sequence[Entity]:
+    """What stands in Home Assistant for the thing at `place`."""
+    base, server = place.base(house.root), {"topic": f"{house.root}/server/status"}
+    match place.rank:
+        case Rank.SYSTEM:
+            return _system(base, server)
+        case Rank.ZONE:
+            return _zone(base, [server, {"topic": f"{base}/status"}])
+        case Rank.PLAYER:
+            return _player(base, server)
+
+
+def device_of(house: House, place: Place) -> dict[str, Any]:
+    """The device that the entities of `place` belong to."""
+    device: dict[str, Any] = {
+        "identifiers": [identity(place)],
+        "name": house.names[place],
+        "manufacturer": "Antiphon",
+        "model": _MODELS[place.rank],
+    }
+    if place.rank is Rank.PLAYER:
+        device["model"] = house.model(place) or device["model"]
+        device["via_device"] = identity(house.above(place))
+    elif place.rank is Rank.ZONE:
+        device["via_device"] = identity(Place(Rank.SYSTEM, place.client, place.client))
+    return device
+
+
+_MODELS = {Rank.SYSTEM: "Building", Rank.ZONE: "Zone", Rank.PLAYER: "Loudspeaker"}
+
+
+def identity(place: Place) -> str:
+    """What Home Assistant knows a thing by: of its id alone, so that names may change."""
+    return f"antiphon_{place.id}"
+
+
+def slug(name: str, otherwise: str) -> str:
+    """A name in the letters of an entity's id, or `otherwise` where none of it is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or re.sub(r"\W", "_", otherwise)
+
+
+def _available(*topics: Config) -> Config:
+    return {"availability": list(topics), "availability_mode": "all"}
+
+
+def _volume(base: str, available: Config) -> Entity:
+    config = {
+        "state_topic": f"{base}/state",
+        "value_template": "{{ value_json.volume }}",
+        "command_topic": f"{base}/set/volume",
+        "min": 0,
+        "max": 100,
+        "step": 1,
+        "mode": "slider",
+        "unit_of_measurement": "%",
+        "icon": "mdi:volume-high",
+        "optimistic": False,
+    }
+    return Entity("number", "volume", "Volume", config | available)
+
+
+def _announce(base: str, available: Config, name: str) -> Sequence[Entity]:
+    """What is sent to them is spoken. The text field is for Home Assistant before 2024.5."""
+    config: Config = {
+        "command_topic": f"{base}/cmd/announce",
+        "command_template": _SAY,
+        "icon": "mdi:bullhorn",
+    }
+    text = {"min": 1, "max": 255, "mode": "text", "optimistic": False}
+    return (
+        Entity("notify", "announce", name, config | available),
+        Entity("text", "announce_text", f"{name} text", config | text | available),
+    )
+
+
+def _zone(base: str, topics: Sequence[Config]) -> Sequence[Entity]:
+    available = _available(*topics)
+    state = {"state_topic": f"{base}/state"} | available
+    music = {
+        "value_template": "{{ 'playing' if value_json.playback == 'playing' else 'paused' }}",
+        "command_topic": f"{base}/set/playback",
+        "payload_on": "playing",
+        "payload_off": "paused",
+        "icon": "mdi:music",
+        "optimistic": False,
+    }
+    status = {
+        "value_template": "{{ value_json.activity }}",
+        "device_class": "enum",
+        "options": ["playing", "paused", "stopped", "announcing", "fault"],
+    }
+    track = {
+        "state_topic": f"{base}/track",
+        "value_template": "{{ (value_json.title or '')[:255] }}",
+        "json_attributes_topic": f"{base}/track",
+        "icon": "mdi:music-note",
+    }
+    players = {
+        "value_template": "{{ value_json.devices.online }}",
+        "state_class": "measurement",
+        "entity_category": "diagnostic",
+        "icon": "mdi:speaker-multiple",
+        **_attributes(base, "value_json.devices"),
+    }
+    announcing = {
+        "value_template": "{{ 'ON' if value_json.announcement else 'OFF' }}",
+        "icon": "mdi:bullhorn-outline",
+        **_attributes(base, "value_json.announcement or {}"),
+    }
+    problem = {
+        "value_template": "{{ 'ON' if value_json.problems else 'OFF' }}",
+        "device_class": "problem",
+        "entity_category": "diagnostic",
+        **_attributes(base, "{'problems': value_json.problems}"),
+    }
+    heard = {
+        "state_topic": f"{base}/event/announcement",
+        "event_types": [state.value for state in CallState],
+        "icon": "mdi:bullhorn",
+    }
+    skip = {"command_topic": f"{base}/cmd/next", "payload_press": "{}", "icon": "mdi:skip-next"}
+    return (
+        _volume(base, available),
+        Entity("switch", "music", "Music", music | state),
+        Entity("button", "next", "Next track", skip | available),
+        Entity("sensor", "status", "Status", status | state),
+        Entity("sensor", "track", "Track", track | available),
+        Entity("sensor", "players_online", "Players online", players | state),
+        Entity("binary_sensor", "announcing", "Announcing", announcing | state),
+        Entity("binary_sensor", "problem", "Problem", problem | state),
+        Entity("event", "announcement", "Announcement", heard | available),
+        *_announce(base, available, "Announce"),
+    )
+
+
+def _player(base: str, server: Config) -> Sequence[Entity]:
+    connection = {
+        "state_topic": f"{base}/status",
+        "payload_on": "online",
+        "payload_off": "offline",
+        "device_class": "connectivity",
+        "entity_category": "diagnostic",
+    }
+    return (
+        # It tells of its own topic, so it must not vanish by it.
+        Entity("binary_sensor", "connection", "Connection", connection | _available(server)),
+        _volume(base, _available(server, {"topic": f"{base}/status"})),
+    )
+
+
+def _system(base: str, server: Config) -> Sequence[Entity]:
+    available = _available(server)
+    state = {"state_topic": f"{base}/state"} | available
+    alive = {
+        "state_topic": server["topic"],
+        "payload_on": "online",
+        "payload_off": "offline",
+        "device_class": "connectivity",
+        "entity_category": "diagnostic",
+    }
+    playing = {
+        "value_template": "{{ value_json.zones.playing }}",
+        "state_class": "measurement",
+        "icon": "mdi:music-box-multiple",
+        **_attributes(base, "value_json.zones"),
+    }
+    offline = {
+        "value_template": "{{ value_json.devices.offline }}",
+        "state_class": "measurement",
+        "entity_category": "diagnostic",
+        "icon": "mdi:speaker-off",
+        **_attributes(base, "value_json.devices"),
+    }
+    problem = {
+        "value_template": "{{ 'ON' if value_json.alerts else 'OFF' }}",
+        "device_class": "problem",
+        "entity_category": "diagnostic",
+    }
+    return (
+        Entity("binary_sensor", "server", "Server", alive),
+        Entity("sensor", "zones_playing", "Zones playing", playing | state),
+        Entity("sensor", "players_offline", "Players offline", offline | state),
+        Entity("binary_sensor", "problem", "Problem", problem | state),
+        *_announce(base, available, "Announce everywhere"),
+    )
+
+
+def _attributes(base: str, expression: str) -> Config:
+    return {
+        "json_attributes_topic": f"{base}/state",
+        "json_attributes_template": f"{{{{ ({expression}) | tojson }}}}",
+    }

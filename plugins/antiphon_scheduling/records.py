@@ -1,0 +1,121 @@
+"""Writes down what became of each time of a schedule: that it is settled, then how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from antiphon.store import in_transaction
+from antiphon_scheduling.models import Outcome, Schedule, ScheduleRecord
+from antiphon_scheduling.neighbours import Said
+from antiphon_scheduling.outcomes import Block, Firing, Miss
+
+REMEMBERED = timedelta(days=1)
+_DIED = "the server stopped before it could tell whether it was played"
+
+
+async def settle(firings: Sequence[Firing], now: datetime) -> list[ScheduleRecord]:
+    """Settle what nobody else has settled, in one transaction; returns the records of it.
+
+    An instant is settled by one conditional statement: neither a crash nor a second server on the
+    same database settles it twice.
+    """
+    records = []
+    async with in_transaction():
+        for firing in firings:
+            rows = Schedule.filter(
+                id=firing.schedule_id,
+                enabled=True,
+                deleted_at__isnull=True,
+                settled_until__lt=firing.instant,
+            )
+            changes: dict[str, Any] = {"settled_until": firing.instant}
+            if firing.zones:
+                changes |= {"fired_count": firing.turn + 1, "last_executed_at": now}
+            if await rows.update(**changes):
+                records.append(_record(firing))
+        await ScheduleRecord.bulk_create(records)
+    return records
+
+
+async def settle_miss(miss: Miss) -> ScheduleRecord | None:
+    """Settle what is missed; None where somebody else has."""
+    async with in_transaction():
+        rows = Schedule.filter(id=miss.schedule_id, settled_until__lt=miss.until)
+        if not await rows.update(settled_until=miss.until):
+            return None
+        values = {"client_id": miss.client_id, "outcome": Outcome.MISSED, "reason": miss.reason}
+        # What was fired by hand, to the microsecond, may stand there already.
+        record, _ = await ScheduleRecord.get_or_create(
+            values, schedule_id=miss.schedule_id, instant=miss.instant
+        )
+        return record
+
+
+async def finish(
+    record: ScheduleRecord,
+    outcome: Outcome,
+    *,
+    call_id: UUID | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write down how a firing went."""
+    record.outcome, record.call_id, record.reason = outcome, call_id, reason
+    await record.save(update_fields=["outcome", "call_id", "reason", "updated_at"])
+
+
+async def give_up(due_before: datetime) -> list[ScheduleRecord]:
+    """Firings that were begun and never finished, because the server died; now they are missed."""
+    found = []
+    for record in await ScheduleRecord.filter(outcome=Outcome.FIRING, instant__lt=due_before):
+        rows = ScheduleRecord.filter(id=record.id, outcome=Outcome.FIRING)
+        if await rows.update(outcome=Outcome.MISSED, reason=_DIED):
+            record.outcome, record.reason = Outcome.MISSED, _DIED
+            found.append(record)
+    return found
+
+
+async def forget(before: datetime) -> int:
+    """Delete old records; returns how many."""
+    return await ScheduleRecord.filter(instant__lt=before).delete()
+
+
+async def remember(said: Said, now: datetime, client_id: UUID | None = None) -> None:
+    """Tell `said` what was said over the last day."""
+    rows = ScheduleRecord.filter(
+        instant__gt=now - REMEMBERED,
+        outcome__in=(Outcome.FIRED, Outcome.FIRING),
+        by_hand=False,
+        announcement_id__isnull=False,
+    )
+    if client_id is not None:
+        rows = rows.filter(client_id=client_id)
+    found: Iterable[Any] = await rows.order_by("instant").values_list("instant", "zones")
+    for instant, zones in found:
+        for zone in zones:
+            said.note(UUID(zone), instant)
+
+
+def _record(firing: Firing) -> ScheduleRecord:
+    return ScheduleRecord(
+        client_id=firing.client_id,
+        schedule_id=firing.schedule_id,
+        instant=firing.instant,
+        outcome=Outcome.FIRING if firing.zones else Outcome.SUPPRESSED,
+        announcement_id=firing.announcement_id,
+        music=firing.music.do if firing.music else None,
+        zones=[str(zone) for zone in firing.zones],
+        blocks=[_written(block) for block in firing.blocks],
+        deferred_from=firing.deferred_from,
+    )
+
+
+def _written(block: Block) -> dict[str, Any]:
+    return {
+        "zone_id": str(block.zone_id),
+        "why": block.why.value,
+        "detail": block.detail,
+        "by": str(block.by) if block.by else None,
+    }

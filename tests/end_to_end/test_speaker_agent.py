@@ -1,0 +1,66 @@
+"""A speaker agent and a whole server, which is killed and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.end_to_end.house import Answer, House, until
+from tests.fakes.speakers import speaker
+
+from antiphon.processes import free_port
+
+pytestmark = pytest.mark.end_to_end
+
+
+async def test_an_agent_outlives_its_server_and_is_the_same_loudspeaker_after(
+    tmp_path: Path,
+) -> None:
+    ports = {
+        "ANTIPHON_MQTT__PORT": str(free_port()),
+        "ANTIPHON_SNAPCAST__STREAM_PORT": str(free_port()),
+    }
+    with House(tmp_path, **ports) as house:
+        url = (house.data_dir / "plugins/mqtt/speaker.url").read_text().strip()
+        async with speaker("pi", tmp_path, url) as agent:
+            await asyncio.to_thread(_live, house, agent.tone)
+            await asyncio.to_thread(_come_back, house)
+            assert not agent.tone.exists()  # nothing that was asked before is done again
+
+
+def _device(house: House, *, is_online: bool, within_s: float) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        devices = house.get("devices")["items"]
+        return next((d for d in devices if d["is_online"] is is_online), None)
+
+    return until(look, f"a loudspeaker with is_online {is_online}", within_s)
+
+
+def _live(house: House, tone: Path) -> None:
+    device = _device(house, is_online=True, within_s=20)
+    assert (device["device_id"], device["device_type"], device["zone_id"]) == ("pi", "agent", None)
+    floor = house.post("floors", {"name": "Ground"})
+    zone = house.post("zones", {"name": "Lobby", "floor_id": floor["id"], "default_volume": 35})
+    place = f"devices/{device['id']}"
+    house.patch(place, {"zone_id": zone["id"], "latency_ms": 20})
+    house.post(f"{place}/volume", {"volume": 44})
+    house.post(f"{place}/identify")
+    assert tone.exists()
+    tone.unlink()
+    with pytest.raises(Answer) as caught:
+        house.post(f"{place}/test-tone", {"duration_s": 900})
+    assert caught.value.status == 422
+    assert not tone.exists()
+
+
+def _come_back(house: House) -> None:
+    os.kill(house.process.pid, signal.SIGKILL)
+    house.process.wait(10)
+    house.start()
+    device = _device(house, is_online=True, within_s=25)
+    assert (device["device_id"], device["volume"], device["latency_ms"]) == ("pi", 44, 20)
+    assert len(house.get("devices")["items"]) == 1

@@ -1,0 +1,193 @@
+"""What Home Assistant is told: it can take it, it leads somewhere, and it is told in order."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.devices.conftest import World
+from tests.devices.contract import channel_of, channels, document
+from tests.fakes.integrator import ROOT
+from tests.plugins.homeassistant.conftest import EVERYTHING, Home, bridging, home_of
+
+from antiphon.events import ZoneChanged
+from antiphon.types import Playback
+from antiphon_homeassistant.settings import Style
+
+_PATH = re.compile(r"value_json((?:\.\w+)+)")
+
+
+def _texts(config: dict[str, Any], end: str) -> list[str]:
+    found = [value for key, value in config.items() if key.endswith(end)]
+    return found + [each["topic"] for each in config.get("availability", []) if end == "_topic"]
+
+
+async def test_all_topics_are_of_the_contract_and_all_keys_are_there(home: Home) -> None:
+    held = home.integrator.held
+    receives = {
+        operation["channel"]["$ref"].rsplit("/", 1)[1]
+        for operation in document()["operations"].values()
+        if operation["action"] == "receive"
+    }
+    assert {channel.name for channel in channels()} >= receives
+    for entity in home.entities.values():
+        for topic in _texts(entity, "_topic"):
+            relative = topic.removeprefix(f"{ROOT}/")
+            if topic == entity.get("command_topic"):
+                assert channel_of(relative).name in receives
+            elif entity["platform"] == "event" and topic == entity["state_topic"]:
+                assert channel_of(relative).retain is False
+            else:
+                assert held[relative], "nothing is retained there"
+        for state, template in (
+            ("state_topic", "value_template"),
+            ("json_attributes_topic", "json_attributes_template"),
+        ):
+            for path in _PATH.findall(entity.get(template, "")):
+                value = json.loads(held[entity[state].removeprefix(f"{ROOT}/")])
+                for key in path.strip(".").split("."):
+                    value = value[key]
+
+
+async def test_what_every_entity_keeps_to(home: Home) -> None:
+    for unique_id, entity in home.entities.items():
+        assert "retain" not in entity
+        assert entity.get("optimistic", False) is False
+        assert entity["platform"] == entity["default_entity_id"].partition(".")[0]
+        assert entity["object_id"] == entity["default_entity_id"].partition(".")[2]
+        own = entity.get("state_topic")
+        topics = [each["topic"] for each in entity.get("availability", [])]
+        assert own not in topics, "what tells of a connection must not vanish with it"
+        if entity.get("device_class") != "connectivity":
+            assert topics[0] == f"{ROOT}/server/status"
+            assert entity["availability_mode"] == "all"
+        assert unique_id.startswith(entity["device"]["identifiers"][0])
+
+
+async def test_the_entities_of_a_zone_a_player_and_the_building(home: Home, world: World) -> None:
+    def kinds(identity: str) -> set[str]:
+        start = f"antiphon_{identity}_"
+        return {
+            f"{entity['platform']} {unique_id.removeprefix(start)}"
+            for unique_id, entity in home.entities.items()
+            if unique_id.startswith(start)
+        }
+
+    assert kinds(str(world.zone.zone_id)) == {
+        "number volume",
+        "switch music",
+        "button next",
+        "sensor status",
+        "sensor track",
+        "sensor players_online",
+        "binary_sensor announcing",
+        "binary_sensor problem",
+        "event announcement",
+        "notify announce",
+        "text announce_text",
+    }
+    assert kinds("02-42-ac-11-00-02") == {"binary_sensor connection", "number volume"}
+    assert kinds(str(world.client)) == {
+        "binary_sensor server",
+        "sensor zones_playing",
+        "sensor players_offline",
+        "binary_sensor problem",
+        "notify announce",
+        "text announce_text",
+    }
+
+
+@pytest.mark.parametrize("style", list(Style))
+async def test_what_others_lean_on_is_told_first(world: World, style: Style) -> None:
+    async with bridging(world, style):
+        async with home_of(world) as home:
+            await home.settled(EVERYTHING)
+        async with home_of(world) as late:  # the order in which a broker kept it
+            await late.settled(EVERYTHING)
+        known: set[str] = set()
+        for entity in home.entities.values():
+            via = entity["device"].get("via_device")
+            assert via is None or via in known
+            known.update(entity["device"]["identifiers"])
+
+
+async def test_a_notify_message_is_spoken_and_so_is_the_text(home: Home, world: World) -> None:
+    zone = f"antiphon_{world.zone.zone_id}_announce"
+    for unique_id, text in ((zone, 'Lunch is "ready"'), (f"{zone}_text", "Doors close")):
+        entity = home.entities[unique_id]
+        assert entity["command_template"] == "{{ {'text': value} | tojson }}"
+        world.zones.called.clear()
+        await home.integrator.publish(entity["command_topic"], json.dumps({"text": text}))
+        await world.zones.called.wait()
+        name, principal, request = world.zones.asked[-1]
+        assert (name, request.text) == ("call", text)
+        assert (request.zones, principal.client_id) == ([world.zone.zone_id], world.client)
+    everywhere = home.entities[f"antiphon_{world.client}_announce"]
+    world.zones.called.clear()
+    await home.integrator.publish(everywhere["command_topic"], json.dumps({"text": "All"}))
+    await world.zones.called.wait()
+    assert world.zones.asked[-1][2].all
+
+
+async def test_buttons_switches_and_numbers_are_obeyed(home: Home, world: World) -> None:
+    entities, zone = home.entities, f"antiphon_{world.zone.zone_id}"
+    music, skip = entities[f"{zone}_music"], entities[f"{zone}_next"]
+    publish, hears = home.integrator.publish, home.integrator.hears
+    await publish(skip["command_topic"], skip["payload_press"])
+    await publish(music["command_topic"], music["payload_off"])
+    await hears(f"{world.here}/state", lambda h: h.json["playback"] == "paused")
+    assert [name for name, _, _ in world.zones.asked] == ["next", "pause"]
+    await publish(music["command_topic"], music["payload_on"])
+    await hears(f"{world.here}/state", lambda h: h.json["playback"] == "playing")
+    await publish(entities[f"{zone}_volume"]["command_topic"], "44.0")
+    await hears(f"{world.here}/state", lambda h: h.json["volume"] == 44)
+    volume = entities["antiphon_02-42-ac-11-00-02_volume"]
+    await publish(volume["command_topic"], "61")
+    await hears(f"{world.speaker}/state", lambda h: h.json["volume"] == 61)
+    world.zones.change(world.zone.zone_id, playback=Playback.STOPPED, track=None)
+    await hears(f"{world.here}/track", lambda h: h.json["title"] is None)
+
+
+async def test_the_page_for_users_lists_what_there_is(home: Home) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "use" / "home-assistant.md").read_text()
+    there = {(entity["platform"], entity["name"]) for entity in home.entities.values()}
+    assert set(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE)) == there
+    for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        assert yaml.safe_load(block.replace("!include_dir_named ", ""))
+
+
+async def test_a_new_name_changes_no_id(home: Home, world: World) -> None:
+    before, topics = home.entities, home.configs.keys()
+    world.zones.change(world.zone.zone_id, name='Foyer "Ö"/+#\u2192 {{ 1 }}')
+    world.bus.publish(ZoneChanged(client_id=world.client, zone_id=world.zone.zone_id))
+    volume = f"antiphon_{world.zone.zone_id}_volume"
+    await home.sees(lambda e: e[volume]["device"]["name"].startswith("Foyer"))
+    await home.sees(lambda e: e.keys() == before.keys())
+    assert home.configs.keys() == topics
+    assert home.entities[volume]["object_id"] == "antiphon_foyer_o_1_volume"
+    assert home.entities[volume]["device"]["identifiers"] == before[volume]["device"]["identifiers"]
+
+
+async def test_a_name_without_latin_letters_still_makes_an_id(home: Home, world: World) -> None:
+    world.devices.change(world.device.id, name="大堂")
+    volume = "antiphon_02-42-ac-11-00-02_volume"
+    await home.sees(lambda e: e[volume]["device"]["name"] == "大堂")
+    assert home.entities[volume]["object_id"] == "antiphon_02_42_ac_11_00_02_volume"
+
+
+async def test_a_player_that_moves_hangs_on_its_new_zone(home: Home, world: World) -> None:
+    volume = "antiphon_02-42-ac-11-00-02_volume"
+    assert home.entities[volume]["device"]["via_device"] == f"antiphon_{world.zone.zone_id}"
+    world.devices.change(world.device.id, zone_id=None)
+    await home.sees(lambda e: e[volume]["device"]["via_device"] == f"antiphon_{world.client}")
+
+
+async def test_a_zone_that_is_deleted_takes_its_entities_along(home: Home, world: World) -> None:
+    world.zones.delete(world.zone.zone_id)
+    zone, volume = f"antiphon_{world.zone.zone_id}_", "antiphon_02-42-ac-11-00-02_volume"
+    await home.sees(lambda entities: not [known for known in entities if known.startswith(zone)])
+    await home.sees(lambda e: e[volume]["device"]["via_device"] == f"antiphon_{world.client}")
