@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -67,6 +68,10 @@ class Announcement(SoftDeleteModel):
         if self.is_tts:
             return AnnouncementType.TTS
         return AnnouncementType.RECORDED if self.is_recording else AnnouncementType.UPLOADED
+
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (f"{self.client_id}/{self.file}",)
 
     def require_playable(self, now: datetime) -> None:
         """Raise Conflict where this announcement may not be played now."""

@@ -62,7 +62,7 @@ def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextMa
 
 @asynccontextmanager
 async def _prepared(context: PluginContext) -> AsyncIterator[None]:
-    await asyncio.to_thread(sweep, context.data_dir, "incoming/*", "spoken/*/*.part*", "*/*.part*")
+    await asyncio.to_thread(sweep, context.data_dir, "spoken/*/*.part*", "*/*.part*")
     chime = asyncio.create_task(_make_chime(context), name="make the chime")
     try:
         yield
