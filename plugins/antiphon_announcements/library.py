@@ -47,7 +47,7 @@ class AnnouncementLibrary:
         """The announcements that match, in the order that is asked for."""
         rows = ordered(scoped(Announcement, principal, deleted=query.deleted), query.ordering)
         if query.search:
-            rows = rows.filter(search_text__contains=_searchable(query.search))
+            rows = rows.filter(search_text__contains=searchable(query.search))
         named = {"client_id", "category", "folder_id", "enabled"}
         wanted = query.model_dump(include=named, exclude_none=True)
         found, total = await query.fetch(rows.filter(**wanted))
@@ -67,7 +67,7 @@ class AnnouncementLibrary:
     async def speak(self, principal: Principal, wanted: SpeakAnnouncement) -> Announcement:
         """A new announcement from text. Returns when it is spoken."""
         client_id = await writable_client(principal, wanted.client_id)
-        await _check_folder(client_id, wanted.folder_id)
+        await check_folder(client_id, wanted.folder_id)
         clip = await self._speak(client_id, wanted.text, wanted.voice)
         described = wanted.model_dump(exclude={"client_id", "text", "voice"})
         return await self._create(principal, client_id, described | clip)
@@ -77,7 +77,7 @@ class AnnouncementLibrary:
     ) -> Announcement:
         """A new announcement from a received file. Raises UnsupportedMedia, StorageFull."""
         client_id = await writable_client(principal, wanted.client_id)
-        await _check_folder(client_id, wanted.folder_id)
+        await check_folder(client_id, wanted.folder_id)
         found = await self._context.jobs.run(
             "antiphon_announcements.inspection:inspect", {"path": str(upload.path)}, worker=WORKER
         )
@@ -102,7 +102,7 @@ class AnnouncementLibrary:
         """Change an announcement; one whose text or voice changes is spoken anew first."""
         row = await self.get(principal, announcement_id)
         changes = change.model_dump(exclude_unset=True)
-        await _check_folder(row.client_id, changes.get("folder_id"))
+        await check_folder(row.client_id, changes.get("folder_id"))
         text, voice = changes.pop("text", None), changes.pop("voice", None)
         old, old_size = self.path(row), row.file_size
         row.update_from_dict(changes)
@@ -115,7 +115,7 @@ class AnnouncementLibrary:
             row.update_from_dict(
                 await self._speak(row.client_id, text or row.tts_text or "", voice or row.tts_voice)
             )
-        row.search_text = _searchable(row.title, row.tts_text)
+        row.search_text = searchable(row.title, row.tts_text)
         try:
             async with storing(row.client_id, row.file_size - old_size):
                 await row.save()
@@ -171,7 +171,7 @@ class AnnouncementLibrary:
     async def _create(
         self, principal: Principal, client_id: UUID, columns: dict[str, Any]
     ) -> Announcement:
-        columns["search_text"] = _searchable(columns["title"], columns.get("tts_text"))
+        columns["search_text"] = searchable(columns["title"], columns.get("tts_text"))
         try:
             async with storing(client_id, columns["file_size"]):
                 row = await Announcement.create(
@@ -195,10 +195,12 @@ class AnnouncementLibrary:
         return row
 
 
-async def _check_folder(client_id: UUID, folder_id: UUID | None) -> None:
+async def check_folder(client_id: UUID, folder_id: UUID | None) -> None:
+    """Raise Invalid on `folder_id` where the client has no such folder."""
     if folder_id is not None and not await belongs_to(client_id, _FOLDER, folder_id):
         raise Invalid.field("folder_id", f"there is no folder {folder_id}")
 
 
-def _searchable(*texts: str | None) -> str:
+def searchable(*texts: str | None) -> str:
+    """The form of texts that searches compare."""
     return unicodedata.normalize("NFKC", " ".join(filter(None, texts))).casefold()

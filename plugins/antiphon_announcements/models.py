@@ -1,4 +1,4 @@
-"""The table of announcements."""
+"""The tables of announcements and of the scripts to make them from."""
 
 from __future__ import annotations
 
@@ -84,3 +84,30 @@ class Announcement(SoftDeleteModel):
             reason = f"it was valid until {self.valid_until:%Y-%m-%d %H:%M} UTC"
         if reason:
             raise Conflict(f"The announcement {self.title!r} can not be played: {reason}.")
+
+
+class AnnouncementTemplate(SoftDeleteModel):
+    """A script with placeholders to make announcements from; `defaults` are values for them."""
+
+    client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
+        "antiphon.Client", related_name=False
+    )
+    client_id: UUID
+    folder_id: UUID | None = fields.UUIDField(null=True)
+    name = fields.CharField(max_length=200)
+    text = fields.TextField()
+    defaults: dict[str, str] = fields.JSONField(default=dict)
+    language = fields.CharField(max_length=35, default="en")
+    category = fields.CharField(max_length=100, default="")
+    voice = fields.CharField(max_length=100, null=True)
+    band = fields.CharEnumField(Band, default=Band.ANNOUNCEMENT, max_length=20)
+    chime = fields.BooleanField(null=True)
+    search_text = fields.TextField(default="")
+    created_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "antiphon.User", related_name=False, null=True, on_delete=fields.SET_NULL
+    )
+    created_by_id: UUID | None
+
+    class Meta:
+        table = "announcement_template"
+        indexes = (("client_id", "name"),)

@@ -46,9 +46,11 @@ _ONE = "announcements/{announcement_id}"
 _ID = "announcement_id"
 
 
-def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequence[Route]:
-    """The routes of the plugin."""
-    handlers = _Handlers(context, max_upload_bytes)
+def announcement_routes(
+    context: PluginContext, library: AnnouncementLibrary, max_upload_bytes: int
+) -> Sequence[Route]:
+    """All operations under `announcements/`."""
+    handlers = _Handlers(context, library, max_upload_bytes)
     return [
         Route(
             method="GET",
@@ -138,8 +140,10 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
 
 
 class _Handlers:
-    def __init__(self, context: PluginContext, max_upload_bytes: int) -> None:
-        self._library = AnnouncementLibrary(context)
+    def __init__(
+        self, context: PluginContext, library: AnnouncementLibrary, max_upload_bytes: int
+    ) -> None:
+        self._library = library
         self._zones = context.zones
         self._media_dir = context.media_dir
         self._max_upload_bytes = max_upload_bytes
