@@ -36,7 +36,7 @@ def ready_made() -> Mapping[UUID, ReadyMade]:
 def _scripts(content: Mapping[str, Any]) -> Iterator[ReadyMade]:
     for key, script in content["scripts"].items():
         categories = content["categories"][script["category"]]
-        for language in script.keys() - _NO_LANGUAGES:
+        for language in [name for name in script if name not in _NO_LANGUAGES]:
             yield ReadyMade(
                 id=uuid5(_NAMESPACE, f"{key}/{language}"),
                 language=language,
