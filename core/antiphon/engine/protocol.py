@@ -42,12 +42,17 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Configure(Command):
-    """Levels and ramps; the first command of a connection. `duck_gap_lu`: see `engine.gains`."""
+    """Levels and ramps; the first command of a connection. `duck_gap_lu`: see `engine.gains`.
+
+    Decoded files are kept in `cache_folder`, `cache_bytes` of them at most; 0 keeps none.
+    """
 
     true_peak_db: float = -1.5
     duck_gap_lu: float = 12.0
     duck_down_s: float = 0.5
     duck_up_s: float = 1.0
+    cache_folder: str = ""
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from antiphon.engine.cache import PcmCache
 from antiphon.engine.deck import Feeder
 from antiphon.engine.lane import Lane
 from antiphon.engine.programme import Programme
@@ -34,6 +37,8 @@ from antiphon.engine.protocol import (
 )
 from antiphon.engine.sink import NullSink, Sink, TapSink, open_sink
 from antiphon.engine.voice import Voice
+
+_log = logging.getLogger(__name__)
 
 BLOCK_FRAMES = 960
 _BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
@@ -114,6 +119,9 @@ class Renderer:
     # --- zones ----------------------------------------------------------------------------------
 
     def _configure(self, command: Configure) -> None:
+        kept = (command.cache_folder, command.cache_bytes)
+        if kept != (self._levels.cache_folder, self._levels.cache_bytes):
+            self._feeder.cache = _cache(command)
         self._levels = command
         for lane in self._lanes.values():
             lane.configure(command)
@@ -297,3 +305,13 @@ class Renderer:
             self._lost[zone, reason] = 0.0
         else:
             self._lost[zone, reason] += seconds
+
+
+def _cache(command: Configure) -> PcmCache | None:
+    if not command.cache_bytes:
+        return None
+    try:
+        return PcmCache(Path(command.cache_folder), command.cache_bytes)
+    except OSError as error:
+        _log.warning("Decoded sound is not kept: %s", error)
+        return None
