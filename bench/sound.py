@@ -129,7 +129,7 @@ def main(runs: int = RUNS) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files, clip = material.make(Path(folder))
         limit, ours, peers, sharing, memory, cached = [], [], [], [], [], []
-        keep(files, clip, kept := Path(folder) / "kept")
+        in_child(keep, files, clip, kept := Path(folder) / "kept")
         hours = MINUTES / 60
         for _ in range(runs):
             limit.append(in_child(decode_only, files, MINUTES)[1] / hours)

@@ -100,12 +100,11 @@ class Deck:
         self._consumed += frames - wanted
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def peek(self, frames: int) -> Samples | None:
-        """The next frames without taking them, if they lie in one chunk."""
+    def peek(self, frames: int) -> Samples:
+        """The next frames without taking them: as many as lie in one chunk."""
         if not self._chunks:
-            return None
-        ahead = self._chunks[0][self._head : self._head + frames]
-        return ahead if len(ahead) == frames else None
+            return _NOTHING
+        return self._chunks[0][self._head : self._head + frames]
 
     def fill(self, cache: PcmCache | None = None) -> None:
         """Decode one more chunk. Blocks; called on the feeder's thread. Never raises."""

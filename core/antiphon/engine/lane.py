@@ -132,11 +132,14 @@ class Lane:
         return (
             self.voice is None
             and self._duck_db.value == 0.0
-            and self._leaving is None
-            and not self._joining.moving
-            and not self._volume.moving
             and not self._limiter.acting
+            and self._is_even()
         )
+
+    def _is_even(self) -> bool:
+        """Whether no gain moves."""
+        ramps = (self._volume, self._duck_db, self._voice_gain, self._joining)
+        return self._leaving is None and not any(ramp.moving for ramp in ramps)
 
     def _silent(self, frames: int) -> memoryview:
         if len(self._silence) != frames * 4:
@@ -157,8 +160,15 @@ class Lane:
             self._fade_out_leaving(mixed, frame, frames)
         if self.voice is not None and (spoken := self.voice.render(frame, frames)) is not None:
             mixed += spoken * (volume * self._gains(self._voice_gain, frames))
-        self._limiter.apply(mixed, self._ahead(programme))
+        if not (self._is_even() and self._limiter.passes(mixed, self._at_most(programme))):
+            self._limiter.apply(mixed, self._ahead(programme))
         return to_s16(mixed, frame)
+
+    def _at_most(self, programme: Programme | None) -> float:
+        """No magnitude of the block, or of what follows it, is larger than this."""
+        music = programme.peak() * db_to_gain(self._duck_db.value) if programme else 0.0
+        spoken = self.voice.peak() * self._voice_gain.value if self.voice is not None else 0.0
+        return self._volume.value * (music + spoken)
 
     def _ahead(self, programme: Programme | None) -> Mix | None:
         """About what the next block begins with: gains move little in 1.5 ms."""
