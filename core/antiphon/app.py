@@ -28,6 +28,7 @@ from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
 from antiphon.place import occupied
 from antiphon.playback import ZoneController
+from antiphon.playback.fallback import prepare_fallback
 from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
@@ -113,6 +114,8 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
         renderer = await enter(RendererHost(bus, _levels(settings)))
+        notes = place.data_dir / "cache" / "fallback.json"
+        prepare_fallback(jobs, renderer.send, settings.audio, notes)
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
         live = await enter(LiveAudio(renderer))
         devices = await enter(DeviceService(bus, snapcast))

@@ -148,6 +148,11 @@ class Programme:
         """Whether music is heard now."""
         return self._current is not None and (self._playing or self._pause.moving)
 
+    @property
+    def is_asked_to_play(self) -> bool:
+        """Whether there should be music, be there any or not."""
+        return self._playing
+
     def take_starved_s(self) -> float:
         """Seconds that were silent because the feeder was late, since the last call of this."""
         frames, self._starved_frames = self._starved_frames, 0

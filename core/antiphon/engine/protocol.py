@@ -137,6 +137,17 @@ class Attach(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SetFallback(Command):
+    """What zones hear that should play music and are silent for `after_s`. No tracks: nothing.
+
+    The tracks are repeated for ever. A zone leaves them as soon as its own music is heard again.
+    """
+
+    tracks: tuple[Track, ...]
+    after_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class StartCall(Command):
     """Play a clip in zones, from the same frame in all of them, over the ducked music.
 
@@ -270,6 +281,18 @@ class Level(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet(Report):
+    """A zone that should play has had no music to be heard for so long; each second, and at last 0.
+
+    `has_fallen_back` tells whether it hears the fallback meanwhile.
+    """
+
+    zone: str
+    seconds: float
+    has_fallen_back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Starved(Report):
     """`seconds` of a zone's sound were lost: `late`, `decode` or `sink`."""
 
@@ -280,11 +303,11 @@ class Starved(Report):
 
 _COMMANDS = (
     Configure, AddZone, RemoveZone, SetVolume, LoadProgramme, SetUpcoming, Pause, Resume,
-    DropProgramme, Attach, StartCall, StopCall, OpenTap, CloseTap,
+    DropProgramme, Attach, SetFallback, StartCall, StopCall, OpenTap, CloseTap,
 )  # fmt: skip
 _REPORTS = (
     Ready, Heartbeat, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted,
-    CallFinished, Position, Level, Starved,
+    CallFinished, Position, Level, Quiet, Starved,
 )  # fmt: skip
 _BY_NAME: dict[str, type[Command] | type[Report]] = {
     kind.__name__: kind for kind in (*_COMMANDS, *_REPORTS)
