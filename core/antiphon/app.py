@@ -28,12 +28,12 @@ from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
 from antiphon.place import occupied
 from antiphon.playback import ZoneController
+from antiphon.playback.fallback import prepare_fallback
 from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.starting import PluginParts, connect
 from antiphon.settings import (
-    AudioSettings,
     Loaded,
     Settings,
     check_private,
@@ -116,7 +116,9 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         await enter(purging(place.media_dir, settings.trash.keep_days))
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
-        renderer = await enter(RendererHost(bus, _levels(settings.audio)))
+        renderer = await enter(RendererHost(bus, _levels(settings)))
+        notes = place.data_dir / "cache" / "fallback.json"
+        prepare_fallback(jobs, renderer.send, settings.audio, notes)
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
         live = await enter(LiveAudio(renderer))
         devices = await enter(DeviceService(bus, snapcast))
@@ -179,12 +181,15 @@ async def _first_people(settings: Settings) -> str | None:
     return await ensure_admin(settings.admin.email, settings.admin.password.get_secret_value())
 
 
-def _levels(audio: AudioSettings) -> Configure:
+def _levels(settings: Settings) -> Configure:
+    audio = settings.audio
     return Configure(
         true_peak_db=audio.true_peak_db,
         duck_gap_lu=audio.duck_gap_lu,
         duck_down_s=audio.duck_down_s,
         duck_up_s=audio.duck_up_s,
+        cache_folder=str(settings.data_dir / "cache" / "sound"),
+        cache_bytes=round(audio.cache_gb * 1e9),
     )
 
 

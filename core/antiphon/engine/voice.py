@@ -6,7 +6,7 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
-from antiphon.engine.limiter import AHEAD_FRAMES
+from antiphon.engine.limiter import AHEAD_FRAMES, peak
 from antiphon.engine.protocol import SAMPLE_RATE, Clip
 from antiphon.engine.ramps import Mix
 
@@ -34,6 +34,7 @@ class Voice:
         self._heard = 0
         self._rendered_at = -1
         self._rendered: Mix | None = None
+        self._peak: float | None = None
         self._feed()
 
     @property
@@ -73,6 +74,7 @@ class Voice:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
+            self._peak = None
             self._rendered = self._render(frames)
         return self._rendered
 
@@ -80,7 +82,15 @@ class Voice:
         """The clip's next samples, for a limiter; None while there is none or it is not sure."""
         if self._chime is not None or self._silence:
             return None
-        return self._clip.peek(AHEAD_FRAMES)
+        ahead = self._clip.peek(AHEAD_FRAMES)
+        return ahead if len(ahead) == AHEAD_FRAMES else None
+
+    def peak(self) -> float:
+        """The largest magnitude in the block that was rendered last and in what will follow."""
+        if self._peak is None:
+            parts = (part for part in (self._rendered, self.ahead()) if part is not None)
+            self._peak = max(map(peak, parts), default=0.0)
+        return self._peak
 
     def _render(self, frames: int) -> Mix | None:
         self._feed()

@@ -19,6 +19,7 @@ from antiphon.events import EventBus
 from antiphon.playback.calls import Calls
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
+from antiphon.playback.dead_air import DeadAir
 from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.loudspeakers import Loudspeakers
@@ -74,6 +75,7 @@ class ZoneController:
         self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
         around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._dead_air_s = audio.dead_air_s
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -84,7 +86,9 @@ class ZoneController:
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
-            reports = Reports(self._bus, self._channels, self._calls)
+            dead_air = DeadAir(self._bus.publish, self._dead_air_s)
+            stack.callback(dead_air.close)
+            reports = Reports(self._bus, self._channels, self._calls, dead_air)
             stack.callback(self._renderer.subscribe(reports.handle))
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))

@@ -185,6 +185,10 @@ class Programme:
         else:
             await self._go_to(following)
 
+    async def restart(self) -> None:
+        """Play the current track anew, from files opened anew."""
+        await self._go_to(self._here())
+
     async def previous(self) -> None:
         """Go to the start of the track, or to the one before where it has just begun."""
         if self._aim is None and self.position_s > RESTART_AFTER_S and self.current is not None:
@@ -323,8 +327,7 @@ class Programme:
         is_playing = self.playback is Playback.PLAYING
         if not self.is_loaded:
             self.is_loaded = True
-            for zone in self.zones:
-                self._around.send(protocol.Attach(str(zone), str(self.id)))
+            self._attach_all()
         self._around.send(
             protocol.LoadProgramme(
                 str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
@@ -333,6 +336,18 @@ class Programme:
         self._leading = self._window[0]
         self._is_dry = self._is_owed = False
         self._hold(position_s)
+
+    def _claim(self) -> None:
+        """Tell the renderer that there should be music, so that it can fall back."""
+        if not self.is_loaded and self.playback is Playback.PLAYING:
+            self.is_loaded = self._is_dry = True
+            self._attach_all()
+            name, crossfade_s = str(self.id), self.crossfade_s
+            self._around.send(protocol.LoadProgramme(name, (), crossfade_s=crossfade_s))
+
+    def _attach_all(self) -> None:
+        for zone in self.zones:
+            self._around.send(protocol.Attach(str(zone), str(self.id)))
 
     def _hand_over(self) -> None:
         """Tell the renderer what follows; between two tracks wait until the next is reported."""
@@ -426,6 +441,7 @@ class Programme:
         count = max(self._misses, self._failures)
         self.problem = f"{count} tracks in a row could not be played; trying again in {wait_s:g} s"
         self._around.changed(self)
+        self._claim()
         await asyncio.sleep(wait_s)
         self._misses = self._failures = 0
 
