@@ -87,7 +87,7 @@ class Announcement(SoftDeleteModel):
 
 
 class AnnouncementTemplate(SoftDeleteModel):
-    """A script with placeholders to make announcements from; `defaults` are values for them."""
+    """A script with placeholders to make announcements from. `defaults` are values for them."""
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name=False

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('search_text', fields.TextField(default='', unique=False)),
                 ('created_by', fields.ForeignKeyField('antiphon.User', source_field='created_by_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
             ],
-            options={'table': 'announcement_template', 'app': 'announcements', 'indexes': [Index(fields=['client_id', 'name'])], 'pk_attr': 'id', 'table_description': 'A script with placeholders to make announcements from; `defaults` are values for them.'},
+            options={'table': 'announcement_template', 'app': 'announcements', 'indexes': [Index(fields=['client_id', 'name'])], 'pk_attr': 'id', 'table_description': 'A script with placeholders to make announcements from. `defaults` are values for them.'},
             bases=['SoftDeleteModel'],
         ),
     ]
