@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, rest, schedules, sound
+from bench import discovery, latency, quality, rest, schedules, soak, sound
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
+    "quality": quality.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
     "rest": rest.main,
+    "soak": soak.main,
 }
 
 
