@@ -187,7 +187,8 @@ async def _soak(folder: Path, minutes: float) -> None:
             print(
                 f"minute {minute + 1:.0f}: lost ms {dict(lost)}, "
                 f"calls {over['completed']} completed, {over['cut']} cut, "
-                f"{over['failed']} failed; main {main_mb:.0f} MB, renderer {renderer_mb:.0f} MB, {len(spent_ms)} reads",
+                f"{over['failed']} failed; main {main_mb:.0f} MB, "
+                f"renderer {renderer_mb:.0f} MB, {len(spent_ms)} reads",
                 flush=True,
             )
         for task in tasks:
