@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from uuid import UUID
 
@@ -44,6 +45,7 @@ _ENDINGS = {
     "failed": CallState.FAILED,
 }
 _Key = tuple[UUID, UUID | None, str]
+_Work = Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,8 @@ class Calls:
             record.expiry = loop.call_at(expires_at, self._expire, expires_at)
         self._arbiter.submit(bid_of(record, expires_at))
         self._tell()
-        self._go_on(record, self._approach.come(record, clip))
+        record.add_work(clip)
+        self._go_on(record, lambda: self._approach.come(record, clip))
 
     async def revoke(self, record: Record, zones: Iterable[UUID]) -> None:
         """Take a call back in some zones; returns when it is silent there, or soon after."""
@@ -218,14 +221,13 @@ class Calls:
 
     # --- the way there -------------------------------------------------------------------------
 
-    def _go_on(self, record: Record, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._guard(record, work), name=f"call {record.id} goes on")
-        record.work.add(task)
-        task.add_done_callback(record.work.discard)
+    def _go_on(self, record: Record, work: _Work) -> None:
+        guarded = self._guard(record, work)
+        record.add_work(asyncio.create_task(guarded, name=f"call {record.id} goes on"))
 
-    async def _guard(self, record: Record, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, record: Record, work: _Work) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             _log.exception("The call %s can not go on", record.id)
             self._arbiter.failed(record.id, f"it could not go on: {error!r}")
@@ -326,8 +328,8 @@ class Calls:
                 for zone_id in decision.zones:
                     self._desk.receipts.note(record, zone_id)
             elif isinstance(decision, Rest):
-                again = self._approach.again(record, decision.zones, decision.gap_s)
-                self._go_on(record, again)
+                rest = (record, decision.zones, decision.gap_s)
+                self._go_on(record, partial(self._approach.again, *rest))
             else:
                 self._launches.stop(record, decision.zones)
         self._tell()

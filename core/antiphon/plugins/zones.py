@@ -229,7 +229,7 @@ class CallView(Frozen):
     style: CallStyle = CallStyle.OVER
     is_stored: bool = Field(
         default=True,
-        description="Whether it survives a restart of the server; false while the database is away.",
+        description="Whether it survives a restart of the server: not while the database is away.",
     )
     zones: tuple[CallZoneView, ...]
 
