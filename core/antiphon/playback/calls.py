@@ -217,6 +217,7 @@ class Calls:
             self._take_in(record, asyncio.create_task(work, name=f"call {record.id}"))
             for zone_id, (state, reason) in endings.items():
                 self._arbiter.leave(record.id, [zone_id], state, reason)
+            self._arbiter.expire(asyncio.get_running_loop().time())
             self._act()
 
     # --- the way there -------------------------------------------------------------------------
