@@ -14,7 +14,7 @@ from tests.fakes.waiting import eventually
 from antiphon.errors import NotFound
 from antiphon.events import TrackStarted
 from antiphon.playback import ZoneController
-from antiphon.playback.programme import WINDOW
+from antiphon.playback.filling import WINDOW
 from antiphon.plugins import Media, MediaRef, MediaSource, PlayRequest
 from antiphon.types import Playback, Repeat
 
@@ -113,7 +113,7 @@ async def test_a_source_that_fails_or_hangs_does_not_stop_the_music(
     trouble: Exception | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("antiphon.playback.programme.RESOLVE_LIMIT_S", 0.05)
+    monkeypatch.setattr("antiphon.playback.filling.RESOLVE_LIMIT_S", 0.05)
     channel.trouble, channel.hangs = None, False
     request = PlayRequest(playlist_id=uuid4())
     await zones.play(stage.hotel.owner, stage.shop, request)
