@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
@@ -15,10 +15,18 @@ from antiphon.events import EventBus
 from antiphon.playback import levels
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
-from antiphon.playback.window import RESOLVE_LIMIT_S, Item, Miss, first_playable, resolve
-from antiphon.plugins.media import MediaRegistry
+from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.window import (
+    Item,
+    Miss,
+    first_playable,
+    next_round,
+    resolve,
+    split_at,
+)
+from antiphon.plugins.media import REST, MediaRegistry
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback
+from antiphon.types import CallState, Playback
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +46,7 @@ class Surroundings:
     media: MediaRegistry
     audio: AudioSettings
     changed: Callable[[Programme], None]
+    between: SpokenBetween
 
 
 class Programme:
@@ -75,6 +84,7 @@ class Programme:
         self._serial = 0
         self._aim: int | None = None
         self._is_outdated = False
+        self._outdated: dict[str, Item] = {}
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -90,6 +100,15 @@ class Programme:
         if self._moving_since is not None:
             position_s += asyncio.get_running_loop().time() - self._moving_since
         return min(position_s, self.current.duration_s) if self.current else position_s
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is heard because its source wants a rest; see `go_on`."""
+        is_dry = self.playback is Playback.PLAYING and not self._window and self._is_dry
+        return is_dry and self._next is not None and self._rests_at(self._next)
+
+    def _rests_at(self, cursor: int) -> bool:
+        return self.queue.source is not None and self.queue.at(cursor) == REST
 
     def fork(self) -> Programme:
         """A programme of its own, stopped, with the same queue at the same track."""
@@ -154,6 +173,44 @@ class Programme:
                 self._stop_filling()
                 self._fill()
 
+    def go_on(self) -> None:
+        """End a rest. Nothing happens where there is none."""
+        if self.is_resting and self._next is not None:
+            self._next = self.queue.cursor = self.queue.skip(self._next) or self._next
+            self._fill()
+
+    def insert(self, spoken: Spoken) -> None:
+        """Let this be heard after the current track, behind what was inserted before it.
+
+        Raises Conflict where there is no track that it could follow.
+        """
+        is_resting = self.is_resting
+        if self.playback is Playback.STOPPED or not (self._window or is_resting):
+            raise Conflict("No music plays here that it could follow.")
+        place = 0 if is_resting else 1
+        while place < len(self._window) and self._window[place].spoken is not None:
+            place += 1
+        following = self._window[place].cursor if place < len(self._window) else self._next
+        cursor = self.queue.cursor if following is None else following
+        items = [Item.between(cursor, media, spoken) for media in spoken.items]
+        self._window[place:place] = items
+        self._around.between.queued(spoken)
+        if self._is_dry:
+            self._load(0.0)
+        else:
+            self._known |= {item.entry: item for item in items}
+            self._hand_over()
+
+    async def take_back(self, spoken: Spoken) -> None:
+        """Let what was inserted not be heard, or no more."""
+        is_heard = self.current is not None and self.current.spoken is spoken
+        self._around.between.end(spoken, CallState.REVOKED, "it was revoked")
+        if is_heard:
+            await self.next()
+        elif any(item.spoken is spoken for item in self._window):
+            self._window = [item for item in self._window if item.spoken is not spoken]
+            self._hand_over()
+
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
         self._serial += 1
@@ -161,7 +218,9 @@ class Programme:
         self.close()
         self.playback = Playback.STOPPED
         self.problem = None
+        self._give_up_spoken(self._window, "the music was stopped")
         self._window.clear()
+        self._outdated.clear()
         self._known.clear()
         self._leading = None
         self._is_dry = True
@@ -179,6 +238,8 @@ class Programme:
     async def next(self) -> None:
         """Go to the next track; after the last one the music stops."""
         following = self.queue.skip(self._here())
+        if self._aim is None and self.current is not None and self.current.spoken is not None:
+            following = self.current.next_cursor
         if following is None:
             self.stop()
             self.queue.rewind()
@@ -207,18 +268,26 @@ class Programme:
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
         item = self._known.get(report.entry)
-        if item is None or item not in self._window:
+        if item is None or not (item in self._window or self._slips_in(item)):
             return
-        del self._window[: self._window.index(item)]
+        place = self._window.index(item)
+        # What is to be spoken came too late to stand before this track: it follows it.
+        late = [one for one in self._window[:place] if one.is_pending]
+        for one in late:
+            one.cursor = item.next_cursor
+        self._window[: place + 1] = [item, *late]
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
         self._leading = item
-        if self._is_owed:
+        if self._is_owed or late:
             self._hand_over()
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
             self._moving_since = asyncio.get_running_loop().time()
-        self._news.started(self.zones, item, report.position_s)
+        if item.spoken is not None:
+            self._around.between.started(item.spoken)
+        else:
+            self._news.started(self.zones, item, report.position_s)
         self._fill()
         self._around.changed(self)
 
@@ -230,7 +299,13 @@ class Programme:
         if report.played_s >= 1:
             self._sounds()
         self._drop(item)
-        self._news.finished(self.zones, item, report.played_s)
+        self._outdated.pop(report.entry, None)
+        if item.spoken is not None:
+            is_whole = report.reason == "ended"
+            self._around.between.finished(item.spoken, report.played_s, is_whole=is_whole)
+            self._around.changed(self)
+        else:
+            self._news.finished(self.zones, item, report.played_s)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
         """A track could not be read; the renderer goes on with what it has."""
@@ -238,6 +313,9 @@ class Programme:
         if item is None:
             return
         self._drop(item)
+        if item.spoken is not None:
+            self._around.between.end(item.spoken, CallState.FAILED, report.message)
+            return
         self._failures += 1
         self._news.failed(self.zones, item, report.message)
         self._fill()
@@ -255,8 +333,11 @@ class Programme:
         self._is_dry = True
         if self._next is None:
             self._finish()
-        else:
-            self._fill()
+            return
+        if self.is_resting:  # so that a restart of the server finds the rest, not the track
+            self.queue.cursor = self._next
+            self._around.changed(self)
+        self._fill()
 
     def moved(self, report: protocol.Position) -> None:
         """Where the current track is."""
@@ -286,11 +367,17 @@ class Programme:
         self._serial += 1
         serial, self._aim = self._serial, cursor if queue is self.queue else None
         misses: list[Miss] = []
-        waiting = [item for item in self._window if queue is self.queue and item.cursor >= cursor]
+        waiting = [
+            item
+            for item in self._window
+            if queue is self.queue
+            and item.cursor >= cursor
+            and (item.spoken is None or item.is_pending)
+        ]
         try:
             if not waiting or waiting[0].cursor != cursor:
-                cursors = islice(chain([cursor], queue.ahead(cursor)), TRIES)
-                candidates = ((at, queue.at(at)) for at in cursors)
+                tracks = (at for at in chain([cursor], queue.ahead(cursor)) if queue.at(at) != REST)
+                candidates = ((at, queue.at(at)) for at in islice(tracks, TRIES))
                 item, misses = await first_playable(self._around.media, self.client_id, candidates)
                 waiting = [item]
         finally:
@@ -305,8 +392,11 @@ class Programme:
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
         self.queue.cursor = waiting[0].cursor
+        left = [item for item in self._window if item not in waiting]
+        self._give_up_spoken(left, "somebody chose other music")
         self._window = waiting
-        self._next = queue.after(waiting[-1].cursor)
+        last = waiting[-1]
+        self._next = queue.after(last.cursor) if last.spoken is None else last.cursor
         self._misses = self._failures = self._retries = 0
         self.problem = None
         self._load(0.0)
@@ -317,6 +407,7 @@ class Programme:
         if is_seek and self.current is not None:
             self._known.pop(self.current.entry, None)  # it is not over: no TrackFinished for it
         self._window = [item.again() for item in self._window]
+        self._outdated.clear()
         self._known = dict([*self._known.items()][-2 * WINDOW :])
         self._known |= {item.entry: item for item in self._window}
         tracks = tuple(self._track(item) for item in self._window)
@@ -342,6 +433,32 @@ class Programme:
         self._is_owed = False
         upcoming = tuple(self._track(item) for item in self._window[1:])
         self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+
+    def _slips_in(self, item: Item) -> bool:
+        """A track began before the renderer heard that others were to follow: it stands first."""
+        if self._outdated.pop(item.entry, None) is None:
+            return False
+        place = 1 if self._leading is not None and self._leading is self.current else 0
+        before = self._window[:place]
+        behind = self._window[place:]
+        follows = before[0].next_cursor if before else behind[0].cursor if behind else self._next
+        if self._next is None or follows is None:
+            return False
+        if not self.queue.slip_in(follows, item.media.ref):
+            return False
+        for other in behind:
+            other.cursor += 1
+        self._next += 1
+        item.cursor = follows
+        self._window.insert(place, item)
+        self._is_owed = True
+        return True
+
+    def _give_up_spoken(self, items: Sequence[Item], reason: str) -> None:
+        """Of what was to be spoken, these are not heard; what is heard is told by the renderer."""
+        for item in items:
+            if item.spoken is not None and item.is_pending:
+                self._around.between.end(item.spoken, CallState.FAILED, reason)
 
     def _drop(self, item: Item) -> None:
         """A track is over, or could not be played."""
@@ -371,10 +488,14 @@ class Programme:
 
     async def _filling(self) -> None:
         if self._is_outdated:
-            await self._follow(None if self.current is None else self.current.cursor + 1)
-        while len(self._window) < self._room and (cursor := self._next) is not None:
-            if self.queue.source is not None and self.queue.begins_round(cursor):
-                await self._follow(cursor)
+            here = self._next if self.is_resting else None
+            await self._follow(here if self.current is None else self.current.next_cursor)
+        while len(self._window) < self._room and self._next is not None:
+            if self.queue.source is not None and self.queue.begins_round(self._next):
+                await self._follow(self._next)
+            cursor = self._next
+            if self._rests_at(cursor):
+                break
             if max(self._misses, self._failures) >= min(len(self.queue), TRIES):
                 await self._back_off()
             found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
@@ -393,7 +514,7 @@ class Programme:
             else:
                 self._known[item.entry] = item
                 self._hand_over()
-        if self._is_dry and not self._window:
+        if self._is_dry and not self._window and not self.is_resting:
             self._finish()
 
     async def _follow(self, cursor: int | None) -> None:
@@ -404,20 +525,22 @@ class Programme:
         queue = self.queue
         if queue.source is None or cursor is None:
             return
-        try:
-            async with asyncio.timeout(RESOLVE_LIMIT_S):
-                past = queue.last(cursor)
-                refs = await self._around.media.follow(self.client_id, queue.source, past)
-        except Exception as error:
-            _log.warning("%s %s gave no more: %r", queue.source.kind, queue.source.value, error)
-            refs = ()
+        wanted = cursor
+
+        def begin() -> int:
+            return wanted if self.current is None else max(wanted, self.current.next_cursor)
+
+        cursor, refs = await next_round(self._around.media, self.client_id, queue, begin)
         self._is_outdated = False
         if refs:
-            if self.current is not None:  # another one than before, if the source took its time
-                cursor = max(cursor, self.current.cursor + 1)
             queue.grow(cursor, refs)
-            self._window = [item for item in self._window if item.cursor < cursor]
+            self._window, gone = split_at(self._window, cursor)
             self._next = cursor
+            # The renderer may begin one of them before it hears what follows instead.
+            self._outdated |= {item.entry: item for item in gone}
+            for entry in [*self._outdated][: -2 * WINDOW]:
+                del self._outdated[entry]
+                self._known.pop(entry, None)
 
     async def _back_off(self) -> None:
         """Nothing can be played: say so, wait, and try again."""
@@ -452,4 +575,6 @@ class Programme:
         self._moving_since = None
 
     def _track(self, item: Item) -> protocol.Track:
+        if item.spoken is not None:
+            return levels.spoken_track(item.entry, item.media, self._around.audio)
         return levels.track(item.entry, item.media, self._around.audio)
