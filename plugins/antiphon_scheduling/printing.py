@@ -24,7 +24,10 @@ from antiphon_scheduling.plans import timezones_of
 from antiphon_scheduling.settings import SchedulingSettings
 from antiphon_scheduling.walltime import start_of
 
-_TABLES = Tables(("antiphon_scheduling.models",), "antiphon_scheduling.migrations")
+_TABLES = Tables(
+    ("antiphon_scheduling.models", "antiphon_scheduling.playlists.models"),
+    "antiphon_scheduling.migrations",
+)
 _STYLES = {Result.PLAYS: "green", Result.SUPPRESSED: "yellow", Result.MISSED: "red"}
 
 
