@@ -124,6 +124,14 @@ class CallState(StrEnum):
         return self not in (CallState.PREPARING, CallState.QUEUED, CallState.PLAYING)
 
 
+class CallStyle(StrEnum):
+    """What becomes of a zone's music while a call is heard there."""
+
+    OVER = "over"
+    PAUSE = "pause"
+    BETWEEN = "between"
+
+
 class Playback(StrEnum):
     """What a zone's music was asked to do."""
 

@@ -52,6 +52,7 @@ class Programme:
         ceiling_db: float = -1.5,
     ) -> None:
         self.name = name
+        self.waits = False  # behind the current track, for as long as somebody wants to speak there
         self._limiter = Limiter(ceiling_db)
         self._starved_frames = 0
         self._feeder = feeder
@@ -225,7 +226,7 @@ class Programme:
         wanted = frames
         while wanted:
             if self._current is None and not self._advance():
-                if self._next is not None:
+                if self._next is not None and not self.waits:
                     self._starved_frames += wanted
                 break
             piece = self._some(wanted)
@@ -254,6 +255,8 @@ class Programme:
         if not self._crossfade_frames or not deck.ended or not self._next_can_start():
             return deck.take(wanted)
         if not self._crossing:
+            if self.waits:
+                return deck.take(wanted)
             before = deck.available - self._crossfade_frames
             if before > 0:
                 return deck.take(min(wanted, before))
@@ -341,7 +344,7 @@ class Programme:
 
     def _advance(self) -> bool:
         """Make the next track current. False where there is none, or none that is ready."""
-        if self._incoming is not None:
+        if self._incoming is not None or self.waits:
             return False
         if self._next is None:
             self._next = self._open_upcoming()

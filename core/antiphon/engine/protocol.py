@@ -121,6 +121,14 @@ class Resume(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldNext(Command):
+    """Be silent behind the end of the current track, and fade into none, until told otherwise."""
+
+    programme: str
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DropProgramme(Command):
     """The programme is over; zones that were attached are silent."""
 
@@ -139,6 +147,8 @@ class Attach(Command):
 class StartCall(Command):
     """Play a clip in zones, from the same frame in all of them, over the ducked music.
 
+    With `pause` the music is faded out instead. Where all zones that share a programme are without
+    it, the programme is held and goes on where it was; else they find it where the others are.
     One call at a time in a zone: a second one that comes while one plays is answered with
     CallFinished, reason `busy`.
     """
@@ -147,6 +157,8 @@ class StartCall(Command):
     zones: tuple[str, ...]
     clip: Clip
     chime: Clip | None = None
+    chime_after: Clip | None = None
+    pause: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +263,7 @@ class CallFinished(Report):
 
 @dataclass(frozen=True, slots=True)
 class Position(Report):
-    """Where a programme is; about once a second while it plays, and when it pauses."""
+    """Where a programme is; about once a second while it plays, and when it pauses or is held."""
 
     programme: str
     entry: str
@@ -279,7 +291,7 @@ class Starved(Report):
 
 _COMMANDS = (
     Configure, AddZone, RemoveZone, SetVolume, LoadProgramme, SetUpcoming, Pause, Resume,
-    DropProgramme, Attach, StartCall, StopCall, OpenTap, CloseTap,
+    HoldNext, DropProgramme, Attach, StartCall, StopCall, OpenTap, CloseTap,
 )  # fmt: skip
 _REPORTS = (
     Ready, Heartbeat, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted,
@@ -303,7 +315,7 @@ def decode(line: bytes) -> Command | Report:
     kind = _BY_NAME[body.pop("_")]
     if "tracks" in body:
         body["tracks"] = tuple(Track(**row) for row in body["tracks"])
-    for clip in ("clip", "chime"):
+    for clip in ("clip", "chime", "chime_after"):
         if body.get(clip) is not None:
             body[clip] = Clip(**body[clip])
     if "zones" in body:

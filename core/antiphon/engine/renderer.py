@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from antiphon.engine.deck import Feeder
 from antiphon.engine.lane import Lane
@@ -20,6 +20,7 @@ from antiphon.engine.protocol import (
     Configure,
     DropProgramme,
     Heartbeat,
+    HoldNext,
     LoadProgramme,
     OpenTap,
     Pause,
@@ -67,6 +68,7 @@ class Renderer:
         self._programmes: dict[str, Programme] = {}
         self._dropped: list[Programme] = []
         self._calls: dict[str, _Call] = {}
+        self._held: set[str] = set()
         self._lost: dict[tuple[str, str], float] = {}
         self._next_second = SAMPLE_RATE
         self._handlers: dict[type[Command], Callable[..., None]] = {
@@ -78,6 +80,7 @@ class Renderer:
             SetUpcoming: self._set_upcoming,
             Pause: self._pause,
             Resume: self._resume,
+            HoldNext: self._hold_next,
             DropProgramme: self._drop,
             Attach: self._attach,
             StartCall: self._start_call,
@@ -100,6 +103,7 @@ class Renderer:
             lane.process(frame, frames, metered=metered)
         if self._calls:
             self._end_calls()
+            self._tell_of_held()
         self.frame = frame + frames
         if self.frame >= self._next_second:
             self._next_second += SAMPLE_RATE
@@ -192,6 +196,9 @@ class Renderer:
     def _resume(self, command: Resume) -> None:
         self._programme(command.programme).resume()
 
+    def _hold_next(self, command: HoldNext) -> None:
+        self._programme(command.programme).waits = command.hold
+
     def _drop(self, command: DropProgramme) -> None:
         programme = self._programmes.pop(command.programme, None)
         if programme is not None:
@@ -207,7 +214,7 @@ class Renderer:
             for zone in command.zones:
                 self._report(CallFinished(command.call, zone, "busy", 0.0, "it plays already"))
             return
-        voice = Voice(command.call, command.clip, command.chime, self._feeder)
+        voice = Voice(command, self._feeder)
         self._calls[command.call] = _Call(voice, set(command.zones))
 
     def _begin_ready_calls(self) -> None:
@@ -264,6 +271,22 @@ class Renderer:
     ) -> None:
         self._report(CallFinished(call, zone, reason, round(voice.heard_s, 3), message))
 
+    def _tell_of_held(self) -> None:
+        """Report which programmes stand still: those that no zone takes anything from."""
+        if not self._held and not any(call.voice.pauses for call in self._calls.values()):
+            return
+        away: set[str] = set()
+        heard: set[str] = set()
+        for lane in self._lanes.values():
+            if (programme := lane.programme) is not None:
+                (away if lane.is_away else heard).add(programme.name)
+        held = away - heard
+        for name in held ^ self._held:
+            programme = self._programmes.get(name)
+            if programme is not None and (at := programme.position()):
+                self._report(replace(at, playing=at.playing and name not in held))
+        self._held = held
+
     # --- reports --------------------------------------------------------------------------------
 
     def _every_second(self) -> None:
@@ -276,8 +299,8 @@ class Renderer:
             lost_bytes = lane.sink.take_lost_bytes()
             if lane.audible or lane.voice:  # silence that nobody took is no loss
                 self._lose(zone, lost_bytes / _BYTES_PER_S, "sink")
-        for programme in self._programmes.values():
-            if programme.audible and (at := programme.position()):
+        for name, programme in self._programmes.items():
+            if name not in self._held and programme.audible and (at := programme.position()):
                 self._report(at)
         for programme in self._dropped:
             programme.close()

@@ -16,11 +16,12 @@ from antiphon.building.models import Zone
 from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid, NotFound
 from antiphon.events import EventBus
-from antiphon.playback.calls import Calls
+from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
 from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
+from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
@@ -32,7 +33,7 @@ from antiphon.playback.spoken import Spoken, SpokenBetween
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback, Principal, Repeat, Role
+from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
@@ -69,20 +70,39 @@ class ZoneController:
         self._renderer = renderer
         self._streams = snapcast
         self._media = media
-        self._receipts = Receipts()
+        self._ledger = Ledger()
+        self._receipts = Receipts(self._ledger)
         self._keeper = StateKeeper(self._snapshot, self._moving)
         self._loudspeakers = Loudspeakers(bus)
-        self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
+        self._calls = Calls(
+            Desk(
+                bus,
+                renderer.send,
+                media,
+                audio,
+                self._ledger,
+                self._receipts,
+                self._loudspeakers,
+                self._music_in,
+            )
+        )
         self._between = SpokenBetween(bus, media, self._receipts, self._loudspeakers)
         around = Surroundings(
-            bus, renderer.send, media, audio, self._programme_changed, self._between
+            bus,
+            renderer.send,
+            media,
+            audio,
+            self._programme_changed,
+            self._calls.track_over,
+            self._between,
         )
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Set up all active zones and let them go on with what they played."""
+        """Set up all active zones; let them go on with their music, and calls with their way."""
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._ledger)
             await stack.enter_async_context(self._receipts)
             await stack.enter_async_context(self._loudspeakers)
             stack.callback(self._channels.close)
@@ -93,6 +113,7 @@ class ZoneController:
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
             await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
+            await self._calls.restore()
             task = asyncio.create_task(self._follow(news), name="zones")
             stack.push_async_callback(_end, task)
             self._stack = stack.pop_all()
@@ -248,6 +269,7 @@ class ZoneController:
         programme = channels[0].programme
         if set(programme.zones) != set(zones):
             raise Conflict("They are not all the zones of one programme.")
+        request = request.model_copy(update={"style": CallStyle.BETWEEN})
         spoken = await self._between.prepare(
             principal, programme.client_id, lambda: programme.zones, request
         )
@@ -343,7 +365,12 @@ class ZoneController:
         self._programme_changed(channel.programme)
         return self._view(channel)
 
+    def _music_in(self, zone_id: UUID) -> Programme | None:
+        channel = self._channels.find(zone_id)
+        return channel.programme if channel is not None else None
+
     def _programme_changed(self, programme: Programme) -> None:
+        self._calls.music_changed(programme)
         for zone_id in tuple(programme.zones):
             if (channel := self._channels.find(zone_id)) is not None:
                 self._tell(channel)

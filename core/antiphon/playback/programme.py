@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
@@ -13,48 +12,41 @@ from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid
 from antiphon.events import EventBus
 from antiphon.playback import levels
+from antiphon.playback.filling import TRIES, WINDOW, Window
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
 from antiphon.playback.spoken import Spoken, SpokenBetween
-from antiphon.playback.window import (
-    Item,
-    Miss,
-    first_playable,
-    next_round,
-    resolve,
-    split_at,
-)
+from antiphon.playback.window import Item, Miss, first_playable
 from antiphon.plugins.media import REST, MediaRegistry
 from antiphon.settings.models import AudioSettings
 from antiphon.types import CallState, Playback
 
-_log = logging.getLogger(__name__)
-
-WINDOW = 8
-TRIES = 10
-BACK_OFF_S = (5.0, 10.0, 20.0, 60.0, 300.0)
 RESTART_AFTER_S = 3.0
 LAST_SEEK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a programme works with. `changed` hears of what it did by itself."""
+    """What a programme works with.
+
+    `changed` hears of what it did by itself, `track_over` of the end of each of its tracks,
+    `between` of what is spoken as an item of it.
+    """
 
     bus: EventBus
     send: Callable[[protocol.Command], None]
     media: MediaRegistry
     audio: AudioSettings
     changed: Callable[[Programme], None]
+    track_over: Callable[[Programme], None]
     between: SpokenBetween
 
 
 class Programme:
     """Plays a queue in the renderer and follows what the renderer reports.
 
-    Tracks are resolved ahead in a task of the programme's own: a source that hangs, raises or has
-    nothing costs at most this programme's next track. A command that has to wait for a source is
-    given up in favour of a later one. All methods run on the main loop.
+    Tracks are resolved ahead (see `Window`). A command that has to wait for a source is given up in
+    favour of a later one. All methods run on the main loop.
     """
 
     def __init__(self, client_id: UUID, around: Surroundings, identity: UUID | None = None) -> None:
@@ -68,30 +60,30 @@ class Programme:
         self.is_loaded = False
         self._around = around
         self._news = News(around.bus, client_id)
-        self._window: list[Item] = []
+        self._ahead = Window(self, client_id, around.media, self._news)
         self._known: dict[str, Item] = {}
         self._leading: Item | None = None
         self._is_owed = False
-        self._next: int | None = None
         self._start_s = 0.0
         self._is_dry = True
         self._position_s = 0.0
         self._moving_since: float | None = None
-        self._filler: asyncio.Task[None] | None = None
-        self._misses = 0
-        self._failures = 0
-        self._retries = 0
         self._serial = 0
         self._aim: int | None = None
-        self._is_outdated = False
-        self._outdated: dict[str, Item] = {}
+        self._is_holding = False
+        self.is_between = False
 
     # --- what it is ----------------------------------------------------------------------------
 
     @property
     def current(self) -> Item | None:
         """The track that plays, is held, or is about to start."""
-        return self._window[0] if self._window else None
+        return self._ahead.first
+
+    @property
+    def sounds(self) -> bool:
+        """Whether a track is heard, or about to be."""
+        return self.playback is Playback.PLAYING and self.current is not None
 
     @property
     def position_s(self) -> float:
@@ -104,11 +96,7 @@ class Programme:
     @property
     def is_resting(self) -> bool:
         """Whether nothing is heard because its source wants a rest; see `go_on`."""
-        is_dry = self.playback is Playback.PLAYING and not self._window and self._is_dry
-        return is_dry and self._next is not None and self._rests_at(self._next)
-
-    def _rests_at(self, cursor: int) -> bool:
-        return self.queue.source is not None and self.queue.at(cursor) == REST
+        return self.playback is Playback.PLAYING and self._is_dry and self._ahead.rests
 
     def fork(self) -> Programme:
         """A programme of its own, stopped, with the same queue at the same track."""
@@ -137,8 +125,8 @@ class Programme:
     def go(self) -> None:
         """Let the restored queue play, or be held, at its position."""
         if self.playback is not Playback.STOPPED:
-            self._next = self.queue.cursor
-            self._fill()
+            self._ahead.next = self.queue.cursor
+            self._ahead.fill()
 
     def pause(self) -> None:
         """Hold the position."""
@@ -155,29 +143,27 @@ class Programme:
             if self.is_loaded and not self._is_dry:
                 self._around.send(protocol.Resume(str(self.id)))
                 self._moving_since = asyncio.get_running_loop().time()
-            self._fill()
+            self._ahead.fill()
         elif self.playback is Playback.STOPPED:
             if not self.queue.refs:
                 raise Conflict("There is no music to go on with: start some first.")
             await self._jump(self.queue, self.queue.cursor, self.crossfade_s, Playback.PLAYING)
-        elif self._retries:  # somebody has seen the problem: try again now
-            self._stop_filling()
-            self._misses = self._failures = 0
-            self._fill()
+        else:
+            self._ahead.insist()
 
     def redraw(self) -> None:
         """Ask the queue's endless source anew for what follows the current track."""
         if self.queue.source is not None:
-            self._is_outdated = True
-            if self.playback is not Playback.STOPPED and self._window:
-                self._stop_filling()
-                self._fill()
+            self._ahead.renew()
+            if self.playback is not Playback.STOPPED and self.current is not None:
+                self._ahead.stop()
+                self._ahead.fill()
 
     def go_on(self) -> None:
         """End a rest. Nothing happens where there is none."""
-        if self.is_resting and self._next is not None:
-            self._next = self.queue.cursor = self.queue.skip(self._next) or self._next
-            self._fill()
+        if self.is_resting and self._ahead.next is not None:
+            self._ahead.next = self.queue.cursor = self._ahead.next + 1
+            self._ahead.fill()
 
     def insert(self, spoken: Spoken) -> None:
         """Let this be heard after the current track, behind what was inserted before it.
@@ -185,20 +171,15 @@ class Programme:
         Raises Conflict where there is no track that it could follow.
         """
         is_resting = self.is_resting
-        if self.playback is Playback.STOPPED or not (self._window or is_resting):
+        if self.playback is Playback.STOPPED or not (self.current or is_resting):
             raise Conflict("No music plays here that it could follow.")
-        place = 0 if is_resting else 1
-        while place < len(self._window) and self._window[place].spoken is not None:
-            place += 1
-        following = self._window[place].cursor if place < len(self._window) else self._next
-        cursor = self.queue.cursor if following is None else following
-        items = [Item.between(cursor, media, spoken) for media in spoken.items]
-        self._window[place:place] = items
+        self._ahead.insert(spoken.items, spoken, first=is_resting)
         self._around.between.queued(spoken)
         if self._is_dry:
             self._load(0.0)
         else:
-            self._known |= {item.entry: item for item in items}
+            mine = (item for item in self._ahead.items if item.spoken is spoken)
+            self._known |= {item.entry: item for item in mine}
             self._hand_over()
 
     async def take_back(self, spoken: Spoken) -> None:
@@ -207,9 +188,17 @@ class Programme:
         self._around.between.end(spoken, CallState.REVOKED, "it was revoked")
         if is_heard:
             await self.next()
-        elif any(item.spoken is spoken for item in self._window):
-            self._window = [item for item in self._window if item.spoken is not spoken]
+        elif any(item.spoken is spoken for item in self._ahead.items):
+            self._ahead.items = [one for one in self._ahead.items if one.spoken is not spoken]
             self._hand_over()
+
+    def hold_next(self, hold: bool) -> None:  # noqa: FBT001  it says what it is
+        """Do not go on behind the end of the current track, until told otherwise."""
+        if hold != self._is_holding:
+            self._is_holding = hold
+            self.is_between = self.is_between and hold
+            if self.is_loaded:
+                self._around.send(protocol.HoldNext(str(self.id), hold))
 
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
@@ -218,19 +207,18 @@ class Programme:
         self.close()
         self.playback = Playback.STOPPED
         self.problem = None
-        self._give_up_spoken(self._window, "the music was stopped")
-        self._window.clear()
-        self._outdated.clear()
+        self._give_up_spoken(self._ahead.items, "the music was stopped")
+        self._ahead.begin([], None, same_queue=True)
         self._known.clear()
         self._leading = None
         self._is_dry = True
-        self._is_owed = False
+        self._is_owed = self.is_between = False
         self._start_s = 0.0
         self._hold(0.0)
 
     def close(self) -> None:
         """Let go of the renderer and of all tasks."""
-        self._stop_filling()
+        self._ahead.stop()
         if self.is_loaded:
             self._around.send(protocol.DropProgramme(str(self.id)))
             self.is_loaded = False
@@ -268,18 +256,18 @@ class Programme:
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
         item = self._known.get(report.entry)
-        if item is None or not (item in self._window or self._slips_in(item)):
+        if item is None:
             return
-        place = self._window.index(item)
-        # What is to be spoken came too late to stand before this track: it follows it.
-        late = [one for one in self._window[:place] if one.is_pending]
-        for one in late:
-            one.cursor = item.next_cursor
-        self._window[: place + 1] = [item, *late]
+        if item not in self._ahead.items:
+            if not self._ahead.slips_in(item, self._leading):
+                return
+            self._is_owed = True
+        self._is_owed = self._ahead.begun(item) or self._is_owed
+        self.is_between = False
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
         self._leading = item
-        if self._is_owed or late:
+        if self._is_owed:
             self._hand_over()
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
@@ -288,8 +276,9 @@ class Programme:
             self._around.between.started(item.spoken)
         else:
             self._news.started(self.zones, item, report.position_s)
-        self._fill()
+        self._ahead.fill()
         self._around.changed(self)
+        self._around.track_over(self)
 
     def track_finished(self, report: protocol.TrackFinished) -> None:
         """The last sample of a track went out."""
@@ -297,15 +286,18 @@ class Programme:
         if item is None:
             return
         if report.played_s >= 1:
-            self._sounds()
+            self._ahead.sounds()
+        is_current = item is self.current
         self._drop(item)
-        self._outdated.pop(report.entry, None)
         if item.spoken is not None:
             is_whole = report.reason == "ended"
             self._around.between.finished(item.spoken, report.played_s, is_whole=is_whole)
             self._around.changed(self)
         else:
             self._news.finished(self.zones, item, report.played_s)
+        if self._is_holding and is_current:
+            self.is_between = True
+            self._around.track_over(self)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
         """A track could not be read; the renderer goes on with what it has."""
@@ -316,28 +308,27 @@ class Programme:
         if item.spoken is not None:
             self._around.between.end(item.spoken, CallState.FAILED, report.message)
             return
-        self._failures += 1
         self._news.failed(self.zones, item, report.message)
-        self._fill()
+        self._ahead.failed()
 
     def ended(self) -> None:
         """The renderer has nothing left to play."""
         if self.playback is Playback.STOPPED:
             return
-        if self._window:
+        if self._ahead.items:
             # What was handed over a moment ago the renderer goes on with by itself.
             if self._is_owed:
                 self._load(0.0)
             return
         self._hold(0.0)
         self._is_dry = True
-        if self._next is None:
+        if self._ahead.next is None:
             self._finish()
             return
         if self.is_resting:  # so that a restart of the server finds the rest, not the track
-            self.queue.cursor = self._next
+            self.queue.cursor = self._ahead.next
             self._around.changed(self)
-        self._fill()
+        self._ahead.fill()
 
     def moved(self, report: protocol.Position) -> None:
         """Where the current track is."""
@@ -345,7 +336,7 @@ class Programme:
             self._hold(report.position_s)
             if report.playing and self.playback is Playback.PLAYING:
                 self._moving_since = asyncio.get_running_loop().time()
-                self._sounds()
+                self._ahead.sounds()
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -367,12 +358,11 @@ class Programme:
         self._serial += 1
         serial, self._aim = self._serial, cursor if queue is self.queue else None
         misses: list[Miss] = []
+        known = self._ahead.items if queue is self.queue else []
         waiting = [
             item
-            for item in self._window
-            if queue is self.queue
-            and item.cursor >= cursor
-            and (item.spoken is None or item.is_pending)
+            for item in known
+            if item.cursor >= cursor and (item.spoken is None or item.is_pending)
         ]
         try:
             if not waiting or waiting[0].cursor != cursor:
@@ -387,78 +377,57 @@ class Programme:
             return
         for miss in misses:
             self._news.missed(self.zones, miss)
-        self._stop_filling()
-        self._is_outdated = self._is_outdated and queue is self.queue
+        left = [item for item in self._ahead.items if item not in waiting]
+        self._give_up_spoken(left, "somebody chose other music")
+        last = waiting[-1]
+        following = queue.after(last.cursor) if last.spoken is None else last.cursor
+        self._ahead.begin(waiting, following, same_queue=queue is self.queue)
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
         self.queue.cursor = waiting[0].cursor
-        left = [item for item in self._window if item not in waiting]
-        self._give_up_spoken(left, "somebody chose other music")
-        self._window = waiting
-        last = waiting[-1]
-        self._next = queue.after(last.cursor) if last.spoken is None else last.cursor
-        self._misses = self._failures = self._retries = 0
         self.problem = None
         self._load(0.0)
-        self._fill()
+        self._ahead.fill()
 
     def _load(self, position_s: float, *, is_seek: bool = False) -> None:
         """Let the renderer play the window from a position in its first track."""
         if is_seek and self.current is not None:
             self._known.pop(self.current.entry, None)  # it is not over: no TrackFinished for it
-        self._window = [item.again() for item in self._window]
-        self._outdated.clear()
+        window = self._ahead.items = [item.again() for item in self._ahead.items]
         self._known = dict([*self._known.items()][-2 * WINDOW :])
-        self._known |= {item.entry: item for item in self._window}
-        tracks = tuple(self._track(item) for item in self._window)
+        self._known |= {item.entry: item for item in window}
+        tracks = tuple(self._track(item) for item in window)
         is_playing = self.playback is Playback.PLAYING
         if not self.is_loaded:
             self.is_loaded = True
             for zone in self.zones:
                 self._around.send(protocol.Attach(str(zone), str(self.id)))
+            if self._is_holding:
+                self._around.send(protocol.HoldNext(str(self.id), hold=True))
         self._around.send(
             protocol.LoadProgramme(
                 str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
             )
         )
-        self._leading = self._window[0]
-        self._is_dry = self._is_owed = False
+        self._leading = window[0]
+        self._is_dry = self._is_owed = self.is_between = False
         self._hold(position_s)
 
     def _hand_over(self) -> None:
         """Tell the renderer what follows; between two tracks wait until the next is reported."""
-        if not self._window or self._leading is not self._window[0]:
+        window = self._ahead.items
+        if not window or self._leading is not window[0]:
             self._is_owed = True
             return
         self._is_owed = False
-        upcoming = tuple(self._track(item) for item in self._window[1:])
+        upcoming = tuple(self._track(item) for item in window[1:])
         self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
 
-    def _slips_in(self, item: Item) -> bool:
-        """A track began before the renderer heard that others were to follow: it stands first."""
-        if self._outdated.pop(item.entry, None) is None:
-            return False
-        place = 1 if self._leading is not None and self._leading is self.current else 0
-        before = self._window[:place]
-        behind = self._window[place:]
-        follows = before[0].next_cursor if before else behind[0].cursor if behind else self._next
-        if self._next is None or follows is None:
-            return False
-        if not self.queue.slip_in(follows, item.media.ref):
-            return False
-        for other in behind:
-            other.cursor += 1
-        self._next += 1
-        item.cursor = follows
-        self._window.insert(place, item)
-        self._is_owed = True
-        return True
-
-    def _give_up_spoken(self, items: Sequence[Item], reason: str) -> None:
+    def _give_up_spoken(self, items: Iterable[Item], reason: str) -> None:
         """Of what was to be spoken, these are not heard; what is heard is told by the renderer."""
-        for item in items:
-            if item.spoken is not None and item.is_pending:
-                self._around.between.end(item.spoken, CallState.FAILED, reason)
+        for spoken in dict.fromkeys(item.spoken for item in items if item.is_pending):
+            if spoken is not None:
+                self._around.between.end(spoken, CallState.FAILED, reason)
 
     def _drop(self, item: Item) -> None:
         """A track is over, or could not be played."""
@@ -466,106 +435,33 @@ class Programme:
             self._leading = None
         if item is self.current:
             self._hold(0.0)
-        if item in self._window:
-            self._window.remove(item)
+        if item in self._ahead.items:
+            self._ahead.items.remove(item)
 
-    @property
-    def _room(self) -> int:
-        """How many tracks are handed over: no more than a round of a short queue."""
-        return min(WINDOW, max(2, len(self.queue)))
+    # --- what the window tells -----------------------------------------------------------------
 
-    def _fill(self) -> None:
-        """See that tracks are resolved ahead."""
-        is_short = len(self._window) < self._room or self._is_outdated
-        is_short = is_short and self._next is not None
-        if is_short and (self._filler is None or self._filler.done()):
-            self._filler = asyncio.create_task(self._filling(), name=f"programme {self.id}")
+    def took(self, item: Item) -> None:
+        """Another track is at the end of the window."""
+        if self._is_dry:
+            self._load(self._start_s if item.cursor == self.queue.cursor else 0.0)
+            self._start_s = 0.0
+        else:
+            self._known[item.entry] = item
+            self._hand_over()
 
-    def _stop_filling(self) -> None:
-        if self._filler is not None:
-            self._filler.cancel()
-            self._filler = None
-
-    async def _filling(self) -> None:
-        if self._is_outdated:
-            here = self._next if self.is_resting else None
-            await self._follow(here if self.current is None else self.current.next_cursor)
-        while len(self._window) < self._room and self._next is not None:
-            if self.queue.source is not None and self.queue.begins_round(self._next):
-                await self._follow(self._next)
-            cursor = self._next
-            if self._rests_at(cursor):
-                break
-            if max(self._misses, self._failures) >= min(len(self.queue), TRIES):
-                await self._back_off()
-            found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
-            if isinstance(found, Miss):
-                self._misses += 1
-                self._news.missed(self.zones, found)
-                self._next = self.queue.skip(cursor)
-                continue
-            self._misses = 0
-            item = Item.of(cursor, found)
-            self._window.append(item)
-            self._next = self.queue.after(cursor)
-            if self._is_dry:
-                self._load(self._start_s if cursor == self.queue.cursor else 0.0)
-                self._start_s = 0.0
-            else:
-                self._known[item.entry] = item
-                self._hand_over()
-        if self._is_dry and not self._window and not self.is_resting:
+    def ran_out(self) -> None:
+        """Nothing follows."""
+        if self._is_dry:
             self._finish()
 
-    async def _follow(self, cursor: int | None) -> None:
-        """Let the queue's endless source say what is played from `cursor` on.
-
-        Where it has nothing, or fails, the queue that there is begins again.
-        """
-        queue = self.queue
-        if queue.source is None or cursor is None:
-            return
-        wanted = cursor
-
-        def begin() -> int:
-            return wanted if self.current is None else max(wanted, self.current.next_cursor)
-
-        cursor, refs = await next_round(self._around.media, self.client_id, queue, begin)
-        self._is_outdated = False
-        if refs:
-            queue.grow(cursor, refs)
-            self._window, gone = split_at(self._window, cursor)
-            self._next = cursor
-            # The renderer may begin one of them before it hears what follows instead.
-            self._outdated |= {item.entry: item for item in gone}
-            for entry in [*self._outdated][: -2 * WINDOW]:
-                del self._outdated[entry]
-                self._known.pop(entry, None)
-
-    async def _back_off(self) -> None:
-        """Nothing can be played: say so, wait, and try again."""
-        wait_s = BACK_OFF_S[min(self._retries, len(BACK_OFF_S) - 1)]
-        self._retries += 1
-        count = max(self._misses, self._failures)
-        self.problem = f"{count} tracks in a row could not be played; trying again in {wait_s:g} s"
-        self._around.changed(self)
-        await asyncio.sleep(wait_s)
-        self._misses = self._failures = 0
-
-    def _sounds(self) -> None:
-        """Music is heard, so whatever was wrong is over."""
-        self._failures = 0
-        if self._retries:
-            self._retries = 0
-            self._stop_filling()  # it may be waiting for better times
-            self._fill()
-        if self.problem is not None:
-            self.problem = None
+    def in_trouble(self, problem: str | None) -> None:
+        """Why nothing can be played; None if all is well again."""
+        if problem != self.problem:
+            self.problem = problem
             self._around.changed(self)
 
     def _finish(self) -> None:
         """The queue is at its end and does not repeat."""
-        self._filler = None
         self.stop()
         self.queue.rewind()
         self._around.changed(self)

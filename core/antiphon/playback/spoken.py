@@ -36,7 +36,7 @@ class Spoken:
     @property
     def items(self) -> tuple[Media, ...]:
         """What is played, in order."""
-        there = (self.record.chime, self.record.media)
+        there = (self.record.chime, self.record.media, self.record.chime_after)
         return tuple(media for media in there if media is not None)
 
 

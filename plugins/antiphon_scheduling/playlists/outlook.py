@@ -95,9 +95,7 @@ class Scene:
                                 result=Result.SUPPRESSED if block else Result.PLAYS,
                                 why=block.why if block else None,
                                 reason=block.detail if block else None,
-                                rule=_rule(
-                                    cue.slot.rule, cue.takers[0].style if cue.takers else ""
-                                ),
+                                rule=_rule(cue),
                             )
                         )
             table = table.settled(instant, cues)

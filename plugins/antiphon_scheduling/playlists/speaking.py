@@ -9,7 +9,7 @@ from uuid import UUID
 
 from antiphon.errors import AntiphonError, Conflict, Refused
 from antiphon.plugins import CallRequest, CallView, PluginContext
-from antiphon.types import Principal, Via
+from antiphon.types import CallStyle, Principal, Via
 from antiphon_scheduling.models import Outcome
 from antiphon_scheduling.playlists import records
 from antiphon_scheduling.playlists.decide import Decision
@@ -105,7 +105,8 @@ class Speaking:
                     calls.append(call)
                     left = [zone for zone in left if zone not in programme]
         if left:
-            request = _request(table, entry, left, expires_in_s=_EXPIRES_S, **_styled(entry.style))
+            style = CallStyle(entry.style.value)
+            request = _request(table, entry, left, expires_in_s=_EXPIRES_S, style=style)
             calls.append(await self._context.zones.call(principal, request))
             self._tell(table, entry, calls[-1], left)
         return calls
@@ -139,8 +140,3 @@ def _request(table: Timetable, entry: Entry, zones: Sequence[UUID], **more: Any)
     return CallRequest(
         announcement_id=entry.announcement_id, zones=list(zones), band=table.band, **more
     )
-
-
-def _styled(style: Style) -> dict[str, str]:
-    """A call's own style, as far as calls have one."""
-    return {"style": style.value} if "style" in CallRequest.model_fields else {}

@@ -14,7 +14,7 @@ from tests.fakes.waiting import eventually
 from antiphon.errors import NotFound
 from antiphon.events import TrackStarted
 from antiphon.playback import ZoneController
-from antiphon.playback.programme import WINDOW
+from antiphon.playback.filling import WINDOW
 from antiphon.plugins import Media, MediaRef, MediaSource, PlayRequest
 from antiphon.types import Playback, Repeat
 
