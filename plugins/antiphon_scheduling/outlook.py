@@ -17,6 +17,7 @@ from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.forecast import forecast, is_exact
 from antiphon_scheduling.models import Schedule, ScheduleRecord
 from antiphon_scheduling.neighbours import Said
+from antiphon_scheduling.outcomes import Firing
 from antiphon_scheduling.outlook_views import (
     Explained,
     Explanation,
@@ -127,6 +128,18 @@ class Outlooks:
             timezone=outlook.timezone,
             schedules=tuple(explained),
         )
+
+    async def firings(self, client_id: UUID, begin: datetime, end: datetime) -> list[Firing]:
+        """All that schedules do from `begin`, or from now on, until before `end`, in any zone."""
+        state = await self._state(client_id)
+
+        def decided() -> list[Firing]:
+            outcomes = forecast(
+                state.plans, state.places, state.said, state.now, begin, end, self._grace
+            )
+            return [one for one in outcomes if isinstance(one, Firing)]
+
+        return await asyncio.to_thread(decided)
 
     async def _state(self, client_id: UUID) -> _State:
         now = self._clock.now()

@@ -46,7 +46,7 @@ def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
 
 @hookimpl
 def antiphon_commands() -> typer.Typer:
-    """`antiphon scheduling …`."""
+    """`antiphon schedule …`."""
     return commands
 
 

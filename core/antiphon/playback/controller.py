@@ -19,7 +19,7 @@ from antiphon.events import EventBus
 from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
-from antiphon.playback.expand import chosen, expand
+from antiphon.playback.expand import chosen, queue_of
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
@@ -334,12 +334,7 @@ class ZoneController:
     async def _queue(
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
     ) -> Queue:
-        tracks = await expand(self._media, channel.client_id, refs)
-        if len(refs) == 1 and self._media.is_endless(refs[0]):
-            # It has an order of its own, and no end that anything could follow.
-            kept = repeat if repeat is Repeat.ONE else Repeat.ALL
-            return Queue(tracks, repeat=kept, source=refs[0])
-        return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
+        return await queue_of(self._media, channel.client_id, refs, shuffle=shuffle, repeat=repeat)
 
     async def _start(
         self, channel: Channel, others: Sequence[Channel], queue: Queue, crossfade_s: float

@@ -94,6 +94,11 @@ class Programme:
         return min(position_s, self.current.duration_s) if self.current else position_s
 
     @property
+    def is_looking(self) -> bool:
+        """Whether tracks are being resolved ahead."""
+        return self._ahead.is_busy
+
+    @property
     def is_resting(self) -> bool:
         """Whether nothing is heard because its source wants a rest; see `go_on`."""
         return self.playback is Playback.PLAYING and self._is_dry and self._ahead.rests

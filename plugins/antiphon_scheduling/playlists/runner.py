@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from antiphon.plugins import PluginContext
 from antiphon.types import Principal, Via
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.playlists import records
+from antiphon_scheduling.playlists.counting import TrackCounter
 from antiphon_scheduling.playlists.decide import Decision, decide
 from antiphon_scheduling.playlists.events import ChannelPlaylistChanged
 from antiphon_scheduling.playlists.listeners import Listeners, hears
@@ -49,7 +50,7 @@ class ChannelRunner:
         self._reload_at = clock.now()
         self._changed: set[UUID] = set()
         self._started: list[TrackStarted] = []
-        self._counts: dict[tuple[UUID, UUID | None, UUID], int] = {}
+        self._counter = TrackCounter()
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -236,16 +237,6 @@ class ChannelRunner:
         together = listeners.together(zone_id)
         group = sorted(one for one in together if listeners.force.get(one) == table.playlist_id)
         if zone_id == group[0]:
-            for slot in self._full(table, zone_id):
+            for slot in self._counter.full(table, zone_id):
                 now = self._clock.now()
                 await self._take(table.playlist_id, now, [slot], listeners, group)
-
-    def _full(self, table: Timetable, zone_id: UUID) -> Iterator[Slot]:
-        """Count a track, and say which timings it completes."""
-        for slot in table.slots:
-            if slot.every_tracks is not None:
-                key = (table.playlist_id, slot.item_id, zone_id)
-                self._counts[key] = self._counts.get(key, 0) + 1
-                if self._counts[key] >= slot.every_tracks:
-                    del self._counts[key]
-                    yield slot
