@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, rest, schedules, sound
+from bench import discovery, latency, playlists, rest, schedules, sound
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
+    "playlists": playlists.main,
     "rest": rest.main,
 }
 
