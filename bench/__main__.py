@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, quality, rest, schedules, soak, sound
+from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound
 
 BENCHMARKS = {
     "sound": sound.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "quality": quality.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
+    "playlists": playlists.main,
     "rest": rest.main,
     "soak": soak.main,
 }

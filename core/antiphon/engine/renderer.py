@@ -65,12 +65,17 @@ class Renderer:
     """
 
     def __init__(
-        self, feeder: Feeder, report: Callable[[Report], None], block_frames: int = BLOCK_FRAMES
+        self,
+        feeder: Feeder,
+        report: Callable[[Report], None],
+        block_frames: int = BLOCK_FRAMES,
+        open_sink: Callable[[str], Sink] = open_sink,
     ) -> None:
         self.frame = 0
         self.block_frames = block_frames
         self._feeder = feeder
         self._report = report
+        self._open_sink = open_sink
         self._levels = Configure()
         self._lanes: dict[str, Lane] = {}
         self._programmes: dict[str, Programme] = {}
@@ -149,7 +154,7 @@ class Renderer:
 
     def _open(self, command: AddZone) -> Sink:
         try:
-            return open_sink(command.sink)
+            return self._open_sink(command.sink)
         except (OSError, ValueError) as error:
             self._report(Starved(command.zone, 0.0, f"sink: {error}"))
             return NullSink()

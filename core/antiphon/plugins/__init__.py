@@ -11,7 +11,7 @@ from antiphon.plugins.devices import (
 )
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.media import REST, Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
 from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
@@ -34,6 +34,7 @@ from antiphon.plugins.zones import (
 )
 
 __all__ = [
+    "REST",
     "Admins",
     "AnnouncementView",
     "ApiModel",

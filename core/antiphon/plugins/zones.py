@@ -267,6 +267,9 @@ class Zones(Protocol):
         For a source whose content has changed. Any other queue stays as it is.
         """
 
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """End a rest that the zone's endless source wanted (`REST`); else nothing happens."""
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Hold the music at its position."""
 
@@ -290,6 +293,14 @@ class Zones(Protocol):
 
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """Play an announcement. Returns as soon as the call is accepted."""
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        """Play an announcement after the current track, as an item of the programme.
+
+        It is gapless, and one sample for all zones of the programme. Of the request `zones`, what
+        is said, `band` and `chime` count. Raises Conflict where the zones are not all those of one
+        programme, or no music plays.
+        """
 
     async def calls(self, principal: Principal) -> Sequence[CallView]:
         """Calls that are open, and the last finished ones, newest first."""
