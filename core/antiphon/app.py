@@ -21,8 +21,8 @@ from antiphon.api import (
 from antiphon.audit import AuditTrail
 from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
-from antiphon.engine.host import RendererHost
 from antiphon.engine.listen import LiveAudio
+from antiphon.engine.pool import RendererPool
 from antiphon.engine.protocol import Configure
 from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
@@ -61,7 +61,7 @@ class Antiphon:
     admin_password: str | None
     bus: EventBus
     plugins: Plugins
-    renderer: RendererHost
+    renderer: RendererPool
     snapcast: Snapcast
 
 
@@ -116,7 +116,8 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         await enter(purging(place.media_dir, settings.trash.keep_days))
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
-        renderer = await enter(RendererHost(bus, _levels(settings)))
+        most = settings.audio.max_renderers
+        renderer = await enter(RendererPool(bus, _levels(settings), processes=most))
         notes = place.data_dir / "cache" / "fallback.json"
         prepare_fallback(jobs, renderer.send, settings.audio, notes)
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
@@ -196,7 +197,7 @@ def _levels(settings: Settings) -> Configure:
 def _checks(
     settings: Settings,
     database: Database,
-    renderer: RendererHost,
+    renderer: RendererPool,
     snapcast: Snapcast,
     plugins: Plugins,
 ) -> dict[str, HealthCheck]:

@@ -133,6 +133,14 @@ class DeadAirStep(StrEnum):
     NOTHING_LEFT = "nothing_left"
 
 
+class CallStyle(StrEnum):
+    """What becomes of a zone's music while a call is heard there."""
+
+    OVER = "over"
+    PAUSE = "pause"
+    BETWEEN = "between"
+
+
 class Playback(StrEnum):
     """What a zone's music was asked to do."""
 

@@ -12,7 +12,7 @@ from tortoise import fields
 from antiphon.errors import Conflict
 from antiphon.store.base import SoftDeleteModel
 from antiphon.tenancy.models import Client, User
-from antiphon.types import Band
+from antiphon.types import Band, CallStyle
 
 
 class AnnouncementType(StrEnum):
@@ -47,6 +47,8 @@ class Announcement(SoftDeleteModel):
     category = fields.CharField(max_length=100, default="")
     band = fields.CharEnumField(Band, default=Band.ANNOUNCEMENT, max_length=20)
     chime = fields.BooleanField(null=True)
+    chime_after = fields.BooleanField(null=True)
+    style = fields.CharEnumField(CallStyle, null=True, max_length=20)
     loudness_lufs: float | None = fields.FloatField(null=True)
     true_peak_db: float | None = fields.FloatField(null=True)
     content_hash = fields.CharField(max_length=64)

@@ -17,7 +17,7 @@ from antiphon.plugins import (
     SortedBy,
     left_out,
 )
-from antiphon.types import Band, Frozen
+from antiphon.types import Band, CallStyle, Frozen
 from antiphon_announcements.models import Announcement, AnnouncementType
 from antiphon_announcements.sources import MAX_TEXT_CHARACTERS
 
@@ -49,6 +49,8 @@ class StoredAnnouncement(Frozen):
     category: str
     band: Band
     chime: bool | None
+    chime_after: bool | None
+    style: CallStyle | None
     duration_s: float
     file_size: int
     loudness_lufs: float | None
@@ -76,6 +78,8 @@ class StoredAnnouncement(Frozen):
             category=row.category,
             band=row.band,
             chime=row.chime,
+            chime_after=row.chime_after,
+            style=row.style,
             duration_s=row.duration_s,
             file_size=row.file_size,
             loudness_lufs=row.loudness_lufs,
@@ -98,6 +102,8 @@ class Described(ApiModel):
     category: Category = ""
     band: Band = Band.ANNOUNCEMENT
     chime: bool | None = None
+    chime_after: bool | None = None
+    style: CallStyle | None = None
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     client_id: UUID | None = Field(default=None, description="For admin and staff: whose it is.")
@@ -141,6 +147,8 @@ class ChangeAnnouncement(ApiModel):
     category: Category = left_out()
     band: Band = left_out()
     chime: bool | None = None
+    chime_after: bool | None = None
+    style: CallStyle | None = None
     valid_from: Moment | None = None
     valid_until: Moment | None = None
 

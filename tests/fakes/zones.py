@@ -176,6 +176,13 @@ class FakeZones:
         self._ask("redraw", principal, zone_id)
         return self._see(principal, zone_id)
 
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        self._ask("go_on", principal, zone_id)
+        return self._see(principal, zone_id)
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        return await self.call(principal, request)
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("pause", principal, zone_id)
         return self.change(zone_id, playback=Playback.PAUSED)

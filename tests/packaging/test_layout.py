@@ -26,6 +26,7 @@ FOR_PLUGINS = (
     "antiphon.engine.encode",
     "antiphon.settings",  # for commands, which run without a server and have no context
     "antiphon.jobs",
+    "antiphon.offline",
 )
 
 

@@ -58,6 +58,7 @@ class Lane:
         self._volume = Ramp(volume_gain(volume))
         self._duck_db = Ramp(0.0)
         self._voice_gain = Ramp(1.0)
+        self._presence = Ramp(1.0)
         self._limiter = Limiter(levels.true_peak_db)
         self._meter = _Meter()
         self._safety: Fallback | None = None
@@ -70,6 +71,11 @@ class Lane:
     def programme(self) -> Programme | None:
         """What the zone is attached to."""
         return self._programme
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the music has made way for a call: nothing of it is taken here until then."""
+        return self._presence.value == self._presence.target == 0.0
 
     @property
     def audible(self) -> bool:
@@ -117,6 +123,8 @@ class Lane:
         self.voice = voice
         self._voice_gain = Ramp(1.0)
         self._calm = False
+        if voice.pauses:
+            self._presence.to(0.0, self._levels.duck_down_s if self.audible else 0.0)
         self._duck()
 
     def hush(self, fade_s: float) -> None:
@@ -129,12 +137,17 @@ class Lane:
         return self._voice_gain.target == 0.0 and not self._voice_gain.moving
 
     def release(self) -> None:
-        """The call is over: let the music come back up."""
+        """The call is over: let the music come back up; what begins behind it comes as it is."""
         self.voice = None
-        self._duck_db.to(0.0, self._levels.duck_up_s)
+        if self.audible:
+            self._duck_db.to(0.0, self._levels.duck_up_s)
+            self._presence.to(1.0, self._levels.duck_up_s)
+        else:
+            self._duck_db.jump(0.0)
+            self._presence.jump(1.0)
 
     def _duck(self) -> None:
-        if self.voice is None or self._programme is None:
+        if self.voice is None or self.voice.pauses or self._programme is None:
             return
         if self.background_percent is not None:
             bed_db = max(SILENCE_DB, _db(volume_gain(self.background_percent)))
@@ -165,6 +178,7 @@ class Lane:
             self.voice is None
             and self._duck_db.value == 0.0
             and self._safety_gain.value == 0.0
+            and self._presence.value == 1.0
             and not self._limiter.acting
             and self._is_even()
         )
@@ -172,7 +186,8 @@ class Lane:
     def _is_even(self) -> bool:
         """Whether no gain moves."""
         ramps = (
-            self._volume, self._duck_db, self._voice_gain, self._joining, self._safety_gain
+            self._volume, self._duck_db, self._voice_gain, self._presence, self._joining,
+            self._safety_gain,
         )  # fmt: skip
         return self._leaving is None and not any(ramp.moving for ramp in ramps)
 
@@ -183,8 +198,8 @@ class Lane:
 
     def _mix(self, frame: int, frames: int, programme: Programme | None) -> Samples:
         volume = self._gains(self._volume, frames)
-        music = programme.render(frame, frames) if programme else None
-        bed = self._bed(frames)
+        music = programme.render(frame, frames) if programme and not self.is_away else None
+        bed = self._bed(frames) * self._gains(self._presence, frames)
         if music is None:
             mixed: Mix = np.zeros((frames, 2), np.float32)
         else:
@@ -214,7 +229,7 @@ class Lane:
         """About what the next block begins with: gains move little in 1.5 ms."""
         ahead: Mix = np.zeros((AHEAD_FRAMES, 2), np.float32)
         if programme is not None and (music := programme.ahead()) is not None:
-            ahead += music * np.float32(db_to_gain(self._duck_db.value))
+            ahead += music * np.float32(db_to_gain(self._duck_db.value) * self._presence.value)
         if self.voice is not None and (spoken := self.voice.ahead()) is not None:
             ahead += spoken * np.float32(self._voice_gain.value)
         ahead *= np.float32(self._volume.value)
@@ -234,9 +249,10 @@ class Lane:
 
     def _fade_out_leaving(self, mixed: Mix, frame: int, frames: int) -> None:
         leaving, self._leaving = self._leaving, None
-        music = leaving.render(frame, frames) if leaving else None
+        music = leaving.render(frame, frames) if leaving and not self.is_away else None
         if music is not None:
-            line = np.linspace(self._volume.value, 0.0, frames, dtype=np.float32)
+            gain = self._volume.value * self._presence.value
+            line = np.linspace(gain, 0.0, frames, dtype=np.float32)
             mixed += music * line[:, None]
 
     def _add_fallback(self, mixed: Mix, frame: int, gains: Mix | np.float32) -> None:
@@ -250,6 +266,8 @@ class Lane:
     def _watch(self, seconds: float) -> None:
         """See whether there is music where there should be, and fall back to what there is."""
         programme, safety = self._programme, self._safety
+        if self.voice is not None:
+            return  # for which the music may have made way
         is_asked = programme is not None and programme.is_asked_to_play
         is_quiet = is_asked and programme is not None and programme.peak() < _QUIET
         self._quiet_s = self._quiet_s + seconds if is_quiet else 0.0

@@ -65,6 +65,7 @@ class Programme:
         ceiling_db: float = -1.5,
     ) -> None:
         self.name = name
+        self.waits = False  # behind the current track, for as long as somebody wants to speak there
         self._limiter = Limiter(ceiling_db)
         self._starved_frames = 0
         self._feeder = feeder
@@ -150,8 +151,8 @@ class Programme:
 
     @property
     def is_asked_to_play(self) -> bool:
-        """Whether there should be music, be there any or not."""
-        return self._playing
+        """Whether there should be music now, be there any or not."""
+        return self._playing and not self.waits
 
     def take_starved_s(self) -> float:
         """Seconds that were silent because the feeder was late, since the last call of this."""
@@ -264,7 +265,7 @@ class Programme:
         wanted = frames
         while wanted:
             if self._current is None and not self._advance():
-                if self._next is not None:
+                if self._next is not None and not self.waits:
                     self._starved_frames += wanted
                 break
             piece = self._some(wanted)
@@ -293,6 +294,8 @@ class Programme:
         if not self._crossfade_frames or not deck.ended or not self._next_can_start():
             return deck.take(wanted)
         if not self._crossing:
+            if self.waits:
+                return deck.take(wanted)
             before = deck.available - self._crossfade_frames
             if before > 0:
                 return deck.take(min(wanted, before))
@@ -300,7 +303,12 @@ class Programme:
         return self._cross(wanted)
 
     def _next_can_start(self) -> bool:
-        return self._next is not None and self._next.deck.ready and not self._next.deck.failed
+        """Whether the next track may begin while the current one is heard."""
+        current, following = self._current, self._next
+        if current is None or following is None:
+            return False
+        blend = current.track.blends and following.track.blends
+        return blend and following.deck.ready and not following.deck.failed
 
     def _begin_crossfade(self) -> None:
         if self._current is None or self._next is None:
@@ -375,7 +383,7 @@ class Programme:
 
     def _advance(self) -> bool:
         """Make the next track current. False where there is none, or none that is ready."""
-        if self._incoming is not None:
+        if self._incoming is not None or self.waits:
             return False
         if self._next is None:
             self._next = self._open_upcoming()

@@ -18,12 +18,16 @@ CHANNELS = 2
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`."""
+    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`.
+
+    One that does not blend is never faded into or out of: what is spoken is heard whole.
+    """
 
     entry: str
     path: str
     gain_db: float = 0.0
     lufs: float = -18.0
+    blends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,14 @@ class Resume(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldNext(Command):
+    """Be silent behind the end of the current track, and fade into none, until told otherwise."""
+
+    programme: str
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DropProgramme(Command):
     """The programme is over; zones that were attached are silent."""
 
@@ -151,14 +163,22 @@ class SetFallback(Command):
 class StartCall(Command):
     """Play a clip in zones, from the same frame in all of them, over the ducked music.
 
+    With `pause` the music is faded out instead. Where all zones that share a programme are without
+    it, the programme is held and goes on where it was; else they find it where the others are.
     One call at a time in a zone: a second one that comes while one plays is answered with
     CallFinished, reason `busy`.
+
+    `at` is when its first sound is to leave, on the machine's monotonic clock; without it, or where
+    that is over, it leaves as soon as it can. Music is ducked in time before it.
     """
 
     call: str
     zones: tuple[str, ...]
     clip: Clip
     chime: Clip | None = None
+    chime_after: Clip | None = None
+    pause: bool = False
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +283,7 @@ class CallFinished(Report):
 
 @dataclass(frozen=True, slots=True)
 class Position(Report):
-    """Where a programme is; about once a second while it plays, and when it pauses."""
+    """Where a programme is; about once a second while it plays, and when it pauses or is held."""
 
     programme: str
     entry: str
@@ -303,7 +323,7 @@ class Starved(Report):
 
 _COMMANDS = (
     Configure, AddZone, RemoveZone, SetVolume, LoadProgramme, SetUpcoming, Pause, Resume,
-    DropProgramme, Attach, SetFallback, StartCall, StopCall, OpenTap, CloseTap,
+    HoldNext, DropProgramme, Attach, SetFallback, StartCall, StopCall, OpenTap, CloseTap,
 )  # fmt: skip
 _REPORTS = (
     Ready, Heartbeat, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted,
@@ -327,7 +347,7 @@ def decode(line: bytes) -> Command | Report:
     kind = _BY_NAME[body.pop("_")]
     if "tracks" in body:
         body["tracks"] = tuple(Track(**row) for row in body["tracks"])
-    for clip in ("clip", "chime"):
+    for clip in ("clip", "chime", "chime_after"):
         if body.get(clip) is not None:
             body[clip] = Clip(**body[clip])
     if "zones" in body:

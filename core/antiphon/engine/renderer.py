@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from antiphon.engine.cache import PcmCache
@@ -24,6 +24,7 @@ from antiphon.engine.protocol import (
     Configure,
     DropProgramme,
     Heartbeat,
+    HoldNext,
     LoadProgramme,
     OpenTap,
     Pause,
@@ -64,12 +65,17 @@ class Renderer:
     """
 
     def __init__(
-        self, feeder: Feeder, report: Callable[[Report], None], block_frames: int = BLOCK_FRAMES
+        self,
+        feeder: Feeder,
+        report: Callable[[Report], None],
+        block_frames: int = BLOCK_FRAMES,
+        open_sink: Callable[[str], Sink] = open_sink,
     ) -> None:
         self.frame = 0
         self.block_frames = block_frames
         self._feeder = feeder
         self._report = report
+        self._open_sink = open_sink
         self._levels = Configure()
         self._lanes: dict[str, Lane] = {}
         self._programmes: dict[str, Programme] = {}
@@ -77,6 +83,7 @@ class Renderer:
         self._fallback: Fallback | None = None
         self._quiet: set[str] = set()
         self._calls: dict[str, _Call] = {}
+        self._held: set[str] = set()
         self._lost: dict[tuple[str, str], float] = {}
         self._next_second = SAMPLE_RATE
         self._handlers: dict[type[Command], Callable[..., None]] = {
@@ -88,6 +95,7 @@ class Renderer:
             SetUpcoming: self._set_upcoming,
             Pause: self._pause,
             Resume: self._resume,
+            HoldNext: self._hold_next,
             DropProgramme: self._drop,
             Attach: self._attach,
             SetFallback: self._set_fallback,
@@ -111,6 +119,7 @@ class Renderer:
             lane.process(frame, frames, metered=metered)
         if self._calls:
             self._end_calls()
+            self._tell_of_held()
         self.frame = frame + frames
         if self.frame >= self._next_second:
             self._next_second += SAMPLE_RATE
@@ -145,7 +154,7 @@ class Renderer:
 
     def _open(self, command: AddZone) -> Sink:
         try:
-            return open_sink(command.sink)
+            return self._open_sink(command.sink)
         except (OSError, ValueError) as error:
             self._report(Starved(command.zone, 0.0, f"sink: {error}"))
             return NullSink()
@@ -208,6 +217,9 @@ class Renderer:
     def _resume(self, command: Resume) -> None:
         self._programme(command.programme).resume()
 
+    def _hold_next(self, command: HoldNext) -> None:
+        self._programme(command.programme).waits = command.hold
+
     def _drop(self, command: DropProgramme) -> None:
         programme = self._programmes.pop(command.programme, None)
         if programme is not None:
@@ -233,7 +245,7 @@ class Renderer:
             for zone in command.zones:
                 self._report(CallFinished(command.call, zone, "busy", 0.0, "it plays already"))
             return
-        voice = Voice(command.call, command.clip, command.chime, self._feeder)
+        voice = Voice(command, self._feeder)
         self._calls[command.call] = _Call(voice, set(command.zones))
 
     def _begin_ready_calls(self) -> None:
@@ -290,6 +302,22 @@ class Renderer:
     ) -> None:
         self._report(CallFinished(call, zone, reason, round(voice.heard_s, 3), message))
 
+    def _tell_of_held(self) -> None:
+        """Report which programmes stand still: those that no zone takes anything from."""
+        if not self._held and not any(call.voice.pauses for call in self._calls.values()):
+            return
+        away: set[str] = set()
+        heard: set[str] = set()
+        for lane in self._lanes.values():
+            if (programme := lane.programme) is not None:
+                (away if lane.is_away else heard).add(programme.name)
+        held = away - heard
+        for name in held ^ self._held:
+            programme = self._programmes.get(name)
+            if programme is not None and (at := programme.position()):
+                self._report(replace(at, playing=at.playing and name not in held))
+        self._held = held
+
     # --- reports --------------------------------------------------------------------------------
 
     def _every_second(self) -> None:
@@ -303,8 +331,8 @@ class Renderer:
             lost_bytes = lane.sink.take_lost_bytes()
             if lane.audible or lane.voice:  # silence that nobody took is no loss
                 self._lose(zone, lost_bytes / _BYTES_PER_S, "sink")
-        for programme in self._programmes.values():
-            if programme.audible and (at := programme.position()):
+        for name, programme in self._programmes.items():
+            if name not in self._held and programme.audible and (at := programme.position()):
                 self._report(at)
         for programme in self._dropped:
             programme.close()

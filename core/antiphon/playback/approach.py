@@ -1,23 +1,29 @@
-"""How a call comes to the arbiter: its clip is there, its time has come, no quiet hours hinder."""
+"""How a call comes to the arbiter: its clip is there, its time has come, nothing hinders it yet.
+
+What may hinder it are the quiet hours of a zone, and a track whose end it waits for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from antiphon.errors import AntiphonError, Invalid
 from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.gaps import Gaps
 from antiphon.playback.quiet import BLOCKED, blocked_until
 from antiphon.playback.record import Record
 from antiphon.plugins.zones import WhenQuiet
+from antiphon.types import CallStyle
 
 PREPARE_LIMIT_S = 300.0
 LATE_BY_AT_MOST = timedelta(seconds=5)
 AHEAD_BY_AT_MOST = timedelta(days=366)
 LOOK_AT_CLOCK_S = 10.0
 LOOK_AT_HOURS_S = 600.0
+BETWEEN = "it waits for the end of the track"
 
 
 def check_time(at: datetime | None) -> None:
@@ -37,8 +43,11 @@ class Approach:
     The wall clock is looked at again and again, so that one that is set keeps what was planned.
     """
 
-    def __init__(self, arbiter: Arbiter, act: Callable[[], None], soon: Callable[[], None]) -> None:
+    def __init__(
+        self, arbiter: Arbiter, gaps: Gaps, act: Callable[[], None], soon: Callable[[], None]
+    ) -> None:
         self._arbiter = arbiter
+        self._gaps = gaps
         self._act = act
         self._soon = soon
 
@@ -54,8 +63,10 @@ class Approach:
             self._arbiter.failed(record.id, reason)
         else:
             await self._its_time(record)
-            until = await self._quiet(record, record.parts)
+            until = await self._quiet(record, record.open_zones)
             resting = {zone: _reason(end) for zone, end in until.items()}
+            between = self._between(record, set(record.open_zones) - until.keys())
+            resting |= dict.fromkeys(between, BETWEEN)
             self._arbiter.ready(record.id, record.priority, resting)
             record.admitted.set()
             self._act()
@@ -66,11 +77,11 @@ class Approach:
 
     async def again(self, record: Record, zones: Iterable[UUID], gap_s: float) -> None:
         """Let the next repeat follow in these zones."""
-        await asyncio.sleep(gap_s)
         zones = tuple(zones)
+        self._gaps.leave(record.id, zones)
+        await asyncio.sleep(gap_s)
         until = await self._quiet(record, zones)
-        self._arbiter.wake(record.id, [zone for zone in zones if zone not in until])
-        self._soon()
+        self._wake(record, [zone for zone in zones if zone not in until])
         await self._rest(record, until)
 
     async def _its_time(self, record: Record) -> None:
@@ -98,9 +109,20 @@ class Approach:
             left_s = (min(until.values()) - datetime.now(UTC)).total_seconds()
             await asyncio.sleep(min(max(left_s, 0.05), LOOK_AT_HOURS_S))
             still = await self._quiet(record, until)
-            self._arbiter.wake(record.id, [zone for zone in until if zone not in still])
-            self._soon()
+            self._wake(record, [zone for zone in until if zone not in still])
             until = still
+
+    def _wake(self, record: Record, zones: Collection[UUID]) -> None:
+        between = self._between(record, zones)
+        self._arbiter.rest(record.id, between, BETWEEN)
+        self._arbiter.wake(record.id, [zone for zone in zones if zone not in between])
+        self._soon()
+
+    def _between(self, record: Record, zones: Iterable[UUID]) -> Collection[UUID]:
+        """In which of these zones it has to wait for the end of a track."""
+        if record.style is not CallStyle.BETWEEN:
+            return ()
+        return self._gaps.wait(record.id, set(zones).intersection(record.open_zones))
 
 
 def _reason(until: datetime) -> str:

@@ -21,7 +21,7 @@ from antiphon.plugins.lists import (
     left_out,
     ordered,
 )
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.media import REST, Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
 from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
 from antiphon.plugins.routes import (
@@ -56,6 +56,7 @@ from antiphon.plugins.zones import (
 
 __all__ = [
     "AUDIO_TYPES",
+    "REST",
     "Admins",
     "AnnouncementView",
     "ApiModel",

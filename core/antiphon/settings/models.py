@@ -66,6 +66,7 @@ class AudioSettings(Section):
     cache_gb: float = Field(default=4.0, ge=0)
     dead_air_s: float = Field(default=10.0, ge=2, le=600)
     fallback_folder: Path | None = None
+    max_renderers: int = Field(default=0, ge=0, le=64)
 
 
 class SnapcastSettings(Section):

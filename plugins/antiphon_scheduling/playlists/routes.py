@@ -23,8 +23,10 @@ from antiphon_scheduling.playlists.views import (
     ChangeItem,
     ChangePlaylist,
     ChannelPlayView,
+    ItemsAdded,
     ItemView,
     NewItem,
+    NewItems,
     NewPlaylist,
     Order,
     PlaylistQuery,
@@ -41,6 +43,7 @@ _ONE = f"{_ALL}/{{playlist_id}}"
 _ITEMS = f"{_ONE}/items"
 _ITEM = f"{_ITEMS}/{{item_id}}"
 _ID = "playlist_id"
+_MOST_BYTES = 16 * 1024 * 1024
 _SOME = "6f1f3b8e-5d5c-4a57-9a4b-2f2f9f0f2f11"
 
 
@@ -170,6 +173,9 @@ def _items(items: Items) -> list[Route]:
     async def add(request: Request[Any, Any]) -> ItemView:
         return await items.add(request.principal, request.path[_ID], request.body)
 
+    async def add_all(request: Request[Any, Any]) -> ItemsAdded:
+        return await items.add_all(request.principal, request.path[_ID], request.body)
+
     async def change(request: Request[Any, Any]) -> ItemView:
         path = request.path
         return await items.change(request.principal, path[_ID], path["item_id"], request.body)
@@ -208,6 +214,21 @@ def _items(items: Items) -> list[Route]:
             },
         ),
         Route(
+            method="POST",
+            path=f"{_ITEMS}/batch",
+            handler=add_all,
+            summary="Add many items at once",
+            description="All of them, or none where one is wrong.",
+            tag=_TAG,
+            roles=Managers,
+            body=NewItems,
+            response=ItemsAdded,
+            status=201,
+            errors=(Invalid, Conflict),
+            max_body_bytes=_MOST_BYTES,
+            example={"items": [{"item_type": "music", "content_id": _SOME, "weight": 2}]},
+        ),
+        Route(
             method="PATCH",
             path=_ITEM,
             handler=change,
@@ -237,6 +258,7 @@ def _items(items: Items) -> list[Route]:
             body=Order,
             response=Page[ItemView],
             errors=(Invalid,),
+            max_body_bytes=_MOST_BYTES,
             example={"item_ids": [_SOME]},
         ),
     ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import time
 from typing import Any
 from uuid import UUID
 
+from tortoise.functions import Count
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
@@ -23,6 +23,7 @@ from antiphon_scheduling.playlists.models import (
     ChannelAssignment,
     ChannelPlaylist,
     ChannelPlaylistItem,
+    ItemType,
 )
 from antiphon_scheduling.playlists.music import draw
 from antiphon_scheduling.playlists.tables import quiet_of
@@ -119,7 +120,8 @@ class ChannelPlaylists:
     ) -> PreviewView:
         """How a round of its music could go."""
         row = await self.row(principal, playlist_id)
-        found = await draw(self._context.media, row, (), query.seed)
+        drawn = await draw(self._context.media, row, (), query.seed)
+        found = drawn.round
         broken = {one.place: one.rule for one in found.broken}
         titles, artists = found.badness
         return PreviewView(
@@ -133,7 +135,7 @@ class ChannelPlaylists:
                 )
                 for place, song in enumerate(found.songs[: query.limit])
             ),
-            total=len(found.songs),
+            total=drawn.total,
             titles_too_soon=titles,
             artists_in_a_row=artists,
         )
@@ -160,7 +162,10 @@ class ChannelPlaylists:
     ) -> None:
         wrong = _contradictions(row)
         if not wrong and (quiet := quiet_of(row)) is not None and row._saved_in_db:
-            for item in await ChannelPlaylistItem.filter(playlist_id=row.id):
+            announcements = ChannelPlaylistItem.filter(
+                playlist_id=row.id, item_type=ItemType.ANNOUNCEMENT
+            )
+            for item in await announcements:
                 for at in map(time.fromisoformat, item.fixed_times):
                     if quiet.covers(at):
                         what = (
@@ -201,10 +206,11 @@ class ChannelPlaylists:
                 places[one.playlist_id][0].append(one.zone_id)
             if one.floor_id is not None and one.floor_id in seen:
                 places[one.playlist_id][1].append(one.floor_id)
-        items = await ChannelPlaylistItem.filter(playlist_id__in=keys).values_list("playlist_id")
-        counts = Counter(key for (key,) in items)
+        items = ChannelPlaylistItem.filter(playlist_id__in=keys).annotate(n=Count("id"))
+        found: Sequence[Any] = await items.group_by("playlist_id").values_list("playlist_id", "n")
+        counts = {UUID(str(key)): count for key, count in found}
         return [
-            PlaylistView.of(row, places[row.id], timezones[row.client_id], counts[row.id])
+            PlaylistView.of(row, places[row.id], timezones[row.client_id], counts.get(row.id, 0))
             for row in rows
         ]
 
