@@ -10,23 +10,29 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from antiphon.events import DeviceFellSilent, DeviceHeard, EventBus
 from antiphon.plugins import DeviceReport
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
 from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read
-from antiphon_devices.reports import AgentInfo
+from antiphon_devices.reports import AgentInfo, AgentTelemetry
+from antiphon_devices.silence import SILENT_DB, Silence
 from antiphon_devices.topics import DeviceTopic, Kind, device_key
 
 _MAX_AGENTS = 20_000
 _MISSED = 2.5
 _WATCH_INTERVAL_S = 5.0
+_IN_TURN_S = 600.0
+_MAX_MACHINES = 8
 
 ReadT = TypeVar("ReadT", bound=Read)
 
 
 class Agents:
     """Takes the reports of agents; `changed` is called with the loudspeaker that they are about.
+
+    `conflicted` is called with the id under which two machines report in turn.
 
     Agents are matched to loudspeakers by the id of the hardware; one that has introduced itself
     and that nobody knows becomes a device. A report that makes no sense is logged and changes
@@ -38,8 +44,12 @@ class Agents:
         building: Building,
         mirror: Mirror,
         changed: Callable[[UUID], None],
+        bus: EventBus,
         log: logging.Logger,
     ) -> None:
+        self._bus = bus
+        self.silence = Silence()
+        self.conflicted: Callable[[str], None] = lambda _: None
         self._devices = building.devices
         self._silent_after_s = _MISSED * building.telemetry_interval_s
         self._mirror = mirror
@@ -56,12 +66,13 @@ class Agents:
             case Kind.UP_STATE:
                 await self._state(topic.device, message)
             case Kind.UP_TELEMETRY:
-                await self._telemetry(topic.device)
+                await self._telemetry(topic.device, message.payload)
 
     async def lose_sight(self, key: str) -> None:
         """The broker is away: nobody knows how that agent is."""
         if (agent := self._mirror.known.agents.get(key)) is not None:
             agent.status, agent.measured_at, agent.is_silent = None, None, False
+            self._judge_sound(key, agent, is_unheard=False)
             await self._tell_server(key, agent)
 
     async def watch(self) -> None:
@@ -104,6 +115,8 @@ class Agents:
         agent = self._agent(key) if info is not None else None
         if agent is not None:
             agent.info = info
+            if info is not None:
+                self._recognise(key, agent, info)
             await self._tell_server(key, agent)
             self._tell(key)
 
@@ -125,11 +138,43 @@ class Agents:
                 await self._devices.set_volume(SERVER, device.id, turned_to)
         self._tell(key)
 
-    async def _telemetry(self, key: str) -> None:
+    def _recognise(self, key: str, agent: Agent, info: AgentInfo) -> None:
+        """Two machines that say in turn to be one throw each other out: a person must know."""
+        now = asyncio.get_running_loop().time()
+        machine = (info.mac, info.serial, info.booted_at)
+        latest = max(agent.machines, key=lambda one: agent.machines[one], default=machine)
+        is_back = machine != latest and machine in agent.machines
+        if is_back and now - agent.machines[machine] < _IN_TURN_S:
+            self._log.warning("MQTT: two machines say in turn that they are the device %s", key)
+            self.conflicted(key)
+        agent.machines[machine] = now
+        while len(agent.machines) > _MAX_MACHINES:
+            del agent.machines[min(agent.machines, key=lambda one: agent.machines[one])]
+
+    def _judge_sound(self, key: str, agent: Agent, *, is_unheard: bool) -> None:
+        device = self._mirror.device_by_key(key)
+        if device is None or agent.is_unheard == is_unheard:
+            return
+        agent.is_unheard = is_unheard
+        common = {"device_id": device.id, "client_id": device.client_id}
+        if is_unheard and device.zone_id is not None:
+            self._log.warning("MQTT: nothing is heard from the device %s, but its zone plays", key)
+            self._bus.publish(
+                DeviceFellSilent(**common, zone_id=device.zone_id, level_db=SILENT_DB)
+            )
+        else:
+            self._bus.publish(DeviceHeard(**common))
+
+    async def _telemetry(self, key: str, payload: bytes) -> None:
         agent = self._mirror.known.agents.get(key)
         if agent is None:
             return
         agent.measured_at = asyncio.get_running_loop().time()
+        figures = self._read(key, "telemetry", payload, AgentTelemetry)
+        device = self._mirror.device_by_key(key)
+        if figures is not None and device is not None:
+            is_unheard = self.silence.is_unheard(device, agent.state, figures.output_level_db)
+            self._judge_sound(key, agent, is_unheard=is_unheard)
         if agent.is_silent:
             agent.is_silent = False
             await self._tell_server(key, agent)

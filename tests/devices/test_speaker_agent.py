@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import aiomqtt
 import pytest
+from pydantic import SecretStr
 from tests.devices.conftest import World, listens
 from tests.fakes.integrator import Integrator, integrating
 from tests.fakes.speakers import Speaker, speaker
@@ -31,6 +31,7 @@ from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.outbox import Outbox
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.speaker import facts, tone
+from antiphon_devices.speaker.meter import Meter
 from antiphon_devices.speaker.settings import SpeakerSettings, WrongSettings, load
 from antiphon_devices.topics import DeviceTopic, Kind
 
@@ -118,17 +119,29 @@ def test_a_tone_is_as_long_and_as_soft_as_wished() -> None:
     assert abs(peaks[1] * 2 - peaks[0]) <= 2
 
 
-def test_figures_are_read_or_none(tmp_path: Path) -> None:
-    recording = tmp_path / "heard.raw"
-    recording.write_bytes(b"\x00\x40" * 96_000 + b"\x01")
-    gauges = facts.Gauges(recording)
-    figures = gauges.read()
-    assert figures.output_level_db == -6.0
+def test_figures_are_read_or_none() -> None:
+    gauges = facts.Gauges()
+    figures = gauges.read(None)
+    assert figures.output_level_db is None
     assert figures.mem_used_pct is None or 0 < figures.mem_used_pct < 100
     assert figures.clock_offset_ms is None
-    assert facts.level_db(tmp_path / "nothing") is None
+
+
+async def test_the_level_is_that_of_the_recording_or_of_what_a_program_hears(
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "heard.raw"
+    recording.write_bytes(b"\x00\x40" * 96_000 + b"\x01")
+    by_file = SpeakerSettings(url=SecretStr(URL), player=f"file:filename={recording}")
+    assert await Meter(by_file).read() == -6.0
+    by_ear = SpeakerSettings(url=SecretStr(URL), meter_command=f"cat {recording}")
+    assert await Meter(by_ear).read() == -6.0
     recording.write_bytes(b"")
-    assert gauges.read().output_level_db is None
+    assert await Meter(by_file).read() is None
+    for command in ("no-such-program", "false", "sleep 60"):
+        deaf = SpeakerSettings(url=SecretStr(URL), meter_command=command)
+        assert await Meter(deaf).read() is None
+    assert await Meter(SpeakerSettings(url=SecretStr(URL))).read() is None
 
 
 @asynccontextmanager
@@ -241,42 +254,6 @@ async def test_no_program_and_no_card_are_problems_that_are_told(tmp_path: Path)
         assert (ack.json["status"], ack.json["code"]) == ("rejected", "not_supported")
 
 
-async def test_the_account_of_loudspeakers_reaches_one_device_alone(
-    world: World, integrator: Integrator
-) -> None:
-    url = (world.data_dir / "speaker.url").read_text()
-    found = re.match(r"mqtt://(\w+):([^@]+)@127.0.0.1:(\d+)\n", url)
-    assert found is not None
-    async with aiomqtt.Client(
-        "127.0.0.1",
-        int(found[3]),
-        username=found[1],
-        password=found[2],
-        identifier="mine",
-        protocol=aiomqtt.ProtocolVersion.V5,
-    ) as device:
-        for topics in ("#", "antiphon/v1/client/#", "antiphon/v1/device/other/down/#"):
-            await device.subscribe(topics, qos=1)
-        await device.subscribe("antiphon/v1/device/mine/down/#", qos=1)
-        for topic in ("device/other/up/state", "server/status", f"{world.here}/set/volume"):
-            await _publish(device, f"antiphon/v1/{topic}")
-        await integrator.send("device/other/down/cmd/identify", {"id": "1"})
-        await integrator.send("device/mine/down/cmd/identify", {"id": "2"})
-        await _publish(device, "antiphon/v1/device/mine/up/ack")
-        await integrator.hears("device/mine/up/ack")
-        assert not [
-            h for h in integrator.heard if b"stranger" in h.payload and "mine" not in h.topic
-        ]
-        async with asyncio.timeout(5):
-            async for message in device.messages:
-                assert message.topic.value == "antiphon/v1/device/mine/down/cmd/identify"
-                break
-
-
-async def _publish(device: aiomqtt.Client, topic: str) -> None:
-    await device.publish(topic, b'{"id": "stranger", "status": "completed"}', qos=0)
-
-
 async def test_what_many_agents_had_said_before_the_server_came_is_all_heard(world: World) -> None:
     names = [f"d-{number}" for number in range(150)]
     info = {"agent": {"name": "own", "version": "1"}}
@@ -303,7 +280,7 @@ async def test_who_sent_telemetry_and_falls_silent_is_offline() -> None:
     building = Building(FakeZones(bus), devices, _no_clients, telemetry_interval_s=60)
     mirror = Mirror(building, Documents("antiphon/v1", Outbox()), lambda _: None)
     mirror.known.devices.put(view)
-    agents = Agents(building, mirror, lambda _: None, logging.getLogger("test"))
+    agents = Agents(building, mirror, lambda _: None, bus, logging.getLogger("test"))
 
     async def say(kind: Kind, payload: bytes) -> None:
         await agents.report(DeviceTopic(kind, device="pi"), Incoming("", payload, retain=False))

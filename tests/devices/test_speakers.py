@@ -34,6 +34,8 @@ from antiphon.plugins.speech import SpeechRegistry
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams import Snapcast
 from antiphon.types import Principal
+from antiphon_devices.guests import Guests
+from antiphon_devices.joining import Joining
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
 
@@ -58,10 +60,21 @@ class House:
     devices: DeviceService
     folder: Path
     sink: str
+    joining: Joining
+    bus: EventBus
 
     @property
     def url(self) -> str:
-        return (self.folder / "mqtt" / "speaker.url").read_text().strip()
+        return (self.folder / "mqtt" / "enroll.url").read_text().strip()
+
+    async def let_in(self, *names: str) -> None:
+        """Let loudspeakers have accounts that they need not ask for."""
+        for name in names:
+            state = self.folder / name / "state"
+            state.mkdir(parents=True)
+            (state / "secret").write_text(f"the-secret-of-{name}")
+            (state / "admitted").touch()
+            await self.joining.accounts.admit(name, f"the-secret-of-{name}")
 
     @property
     def conf(self) -> Path:
@@ -107,7 +120,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         buffer_ms=300,
         codec="pcm",
     )
-    async with memory_database():
+    async with memory_database(mqtt="antiphon_devices.accounts.models"):
         tenant = await make_tenant("Roasters")
         tenant.shop.default_volume = 40
         await tenant.shop.save()
@@ -131,8 +144,13 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
                 log=logging.getLogger("test.mqtt"),
             )
             async with mqtt_service(context):
-                house = House(tenant, snapcast, devices, tmp_path, sinks[tenant.shop.id])
+                assert isinstance(context.mqtt.current, Guests)
+                assert context.mqtt.current.joining is not None
+                joining = context.mqtt.current.joining
+                sink = sinks[tenant.shop.id]
+                house = House(tenant, snapcast, devices, tmp_path, sink, joining, bus)
                 await eventually(lambda: _pid_of(house.conf))
+                await house.let_in("left", "right")
                 yield house
 
 
