@@ -143,7 +143,8 @@ class Joining:
             self._tell(pending)
 
     def _has_room(self, pending: Pending) -> bool:
-        if self._rejected.get(pending.mark, 0.0) > self._now() - REJECTED_FOR_S:
+        rejected_at_s = self._rejected.get(pending.mark)
+        if rejected_at_s is not None and self._now() - rejected_at_s < REJECTED_FOR_S:
             return False
         if len(self._pending) >= MAX_PENDING:
             self._complain("%d are waiting, so %s is not heard", MAX_PENDING, pending.key)

@@ -18,7 +18,7 @@ from antiphon.types import Principal, Role
 @asynccontextmanager
 async def memory_database(**plugins: str) -> AsyncIterator[None]:
     """`plugins` are modules with tables of plugins, by the plugin's name."""
-    modules: dict[str, Iterable[str | ModuleType]] = {"antiphon": CORE_TABLES.modules}
+    modules: dict[str, Iterable[str | ModuleType]] = {"antiphon": list(CORE_TABLES.modules)}
     modules |= {name: [module] for name, module in plugins.items()}
     async with TortoiseContext() as context:
         await context.init(db_url="sqlite://:memory:", modules=modules)

@@ -60,10 +60,10 @@ class Accounts:
             before = await self._book.named(key)
             if key in RESERVED or (before and before.kind is not AccountKind.DEVICE):
                 raise Conflict(f"No loudspeaker can have the id {key}: an account is called so.")
-            kept = hashed(secret)
+            account = Account(AccountKind.DEVICE, key, hashed(secret))
             if before is not None and matches(secret, before.password_hash):
-                kept = before.password_hash
-            await self._put(Account(AccountKind.DEVICE, key, kept), secret)
+                account = before
+            await self._put(account, secret)
 
     async def revoke(self, key: str) -> bool:
         """Cut a loudspeaker off; whether it had an account."""
