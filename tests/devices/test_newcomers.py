@@ -185,6 +185,7 @@ async def test_two_machines_with_one_account_raise_an_alert(house: House) -> Non
     place = f"client/{house.tenant.client.id}"
     async with house.listen() as heard, speaker("left", house.folder, house.url):
         await house.adopted("left")
+        await heard.hears(f"{place}/device/left/state")
         info = json.loads(heard.held["device/left/up/info"])
         for mac in ("02:00:00:00:00:01", info["mac"], "02:00:00:00:00:01"):
             document = json.dumps({**info, "mac": mac})

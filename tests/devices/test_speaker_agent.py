@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import distribution, requires
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -54,13 +55,61 @@ def test_the_agent_needs_two_libraries_and_nothing_of_the_server() -> None:
     assert ours <= {f"antiphon.{name}" for name in ("errors", "events", "processes", "types")}
 
 
+_ALONE = """
+import sys
+from importlib.metadata import requires
+
+allowed = set(sys.argv[1].split(","))
+
+class Bare:  # a machine on which nothing else is installed
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        is_known = top in allowed or top in sys.stdlib_module_names or top.startswith("_")
+        if not is_known:
+            raise ModuleNotFoundError(f"{name} is not installed here")
+
+sys.meta_path.insert(0, Bare())
+from antiphon_devices.speaker.agent import Agent
+from antiphon_devices.speaker.digits import spoken
+from antiphon_devices.speaker.settings import load
+import pkgutil, antiphon_devices.speaker
+for module in pkgutil.walk_packages(antiphon_devices.speaker.__path__, "antiphon_devices.speaker."):
+    __import__(module.name)
+settings = {"URL": "mqtt://enroll:x@h", "STATE_DIR": sys.argv[2]}
+Agent(load(None, {f"ANTIPHON_SPEAKER_{name}": value for name, value in settings.items()}))
+spoken("0123456789")
+"""
+
+
+def test_the_agent_runs_where_its_extra_alone_is_installed(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = {"antiphon", "antiphon_devices"}
+    todo = [_name_of(wish) for wish in project["optional-dependencies"]["speaker"]]
+    while todo:
+        name = todo.pop()
+        modules = {file.parts[0] for file in distribution(name).files or () if file.suffix == ".py"}
+        found |= {module.removesuffix(".py") for module in modules}
+        wishes = requires(name) or []
+        todo += [_name_of(wish) for wish in wishes if ";" not in wish]
+    assert "tortoise" not in found
+    command = [sys.executable, "-c", _ALONE, ",".join(sorted(found)), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def _name_of(wish: str) -> str:
+    return re.split(r"[^\w.-]", wish)[0]
+
+
 def test_what_the_script_installs_is_what_the_project_asks_for() -> None:
     script = ROOT / "config/install-speaker.sh"
     subprocess.run(["sh", "-n", str(script)], check=True)
-    wanted = re.findall(r'"((?:aiomqtt|pydantic)[^"]*)"', script.read_text())
+    lines = (ROOT / "config/speaker-requirements.txt").read_text().splitlines()
+    wanted = {line for line in lines if not line.startswith("#")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert len(wanted) == 2
-    assert set(wanted) <= set(project["dependencies"])
+    assert wanted == set(project["optional-dependencies"]["speaker"])
+    assert wanted <= set(project["dependencies"])
+    assert "config/speaker-requirements.txt" in script.read_text()
     unit = (ROOT / "config/systemd/antiphon-speaker.service").read_text()
     home = re.search(r"^home=(.*)$", script.read_text(), re.MULTILINE)
     assert home is not None

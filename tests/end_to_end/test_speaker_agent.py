@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.end_to_end.house import Answer, House, until
-from tests.fakes.speakers import speaker
+from tests.fakes.speakers import Speaker, speaker
 
 from antiphon.processes import free_port
 
@@ -25,11 +26,27 @@ async def test_an_agent_outlives_its_server_and_is_the_same_loudspeaker_after(
         "ANTIPHON_SNAPCAST__STREAM_PORT": str(free_port()),
     }
     with House(tmp_path, **ports) as house:
-        url = (house.data_dir / "plugins/mqtt/speaker.url").read_text().strip()
+        url = (house.data_dir / "plugins/mqtt/enroll.url").read_text().strip()
         async with speaker("pi", tmp_path, url) as agent:
+            await asyncio.to_thread(_join, house, agent)
             await asyncio.to_thread(_live, house, agent.tone)
             await asyncio.to_thread(_come_back, house)
             assert not agent.tone.exists()  # nothing that was asked before is done again
+
+
+def _join(house: House, agent: Speaker) -> None:
+    """Read the code from the loudspeaker's console, and type it in on the server's."""
+
+    def code() -> str | None:
+        found = re.search(r"device confirm (\d{6})", agent.log.read_text())
+        return found[1] if found else None
+
+    house.command("device", "confirm", "000000", expect=1)
+    typed = until(code, "a code", 20)
+    until(lambda: house.get("devices/pending")["items"], "a request", 10)
+    assert "Pi" in house.command("device", "pending")
+    assert "Pi has joined" in house.command("device", "confirm", str(typed))
+    assert not house.get("devices/pending")["items"]
 
 
 def _device(house: House, *, is_online: bool, within_s: float) -> dict[str, Any]:
