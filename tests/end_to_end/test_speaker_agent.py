@@ -6,8 +6,10 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.end_to_end.house import Answer, House, until
@@ -68,10 +70,29 @@ def _live(house: House, tone: Path) -> None:
     house.post(f"{place}/identify")
     assert tone.exists()
     tone.unlink()
+    _accounts(house)
     with pytest.raises(Answer) as caught:
         house.post(f"{place}/test-tone", {"duration_s": 900})
     assert caught.value.status == 422
     assert not tone.exists()
+
+
+def _accounts(house: House) -> None:
+    """An integrator's account is made, sees its client, and is revoked."""
+    made = house.command("integrator", "add", "Node-RED")
+    found = re.search(r"User name (\S+), password (\S+)\n.*begin with (\S+)/", made)
+    assert found is not None
+    username, password, tree = found.groups()
+    assert username in house.command("integrator", "list")
+    address = (house.data_dir / "plugins/mqtt/integrator.url").read_text().strip()
+    port = str(urlsplit(address).port)
+    listen = ["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-u", username, "-P", password]
+    topics = ["-t", f"{tree}/info", "-t", "antiphon/v1/device/#", "-C", "1", "-W", "10", "-v"]
+    heard = subprocess.run([*listen, *topics], capture_output=True, text=True, check=True).stdout
+    assert heard.startswith(f"{tree}/info ")
+    house.command("integrator", "revoke", username)
+    refused = subprocess.run([*listen, *topics], capture_output=True, text=True, check=False)
+    assert "not authorised" in refused.stderr
 
 
 def _come_back(house: House) -> None:
