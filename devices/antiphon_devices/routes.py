@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from antiphon.errors import Conflict, LimitReached, NotFound, PartAway, TooManyRequests
+from antiphon.errors import Conflict, LimitReached, NotFound, TooManyRequests, Unavailable
 from antiphon.plugins import (
     ApiModel,
     DeviceUpdate,
@@ -24,9 +24,11 @@ from antiphon.plugins import (
 )
 from antiphon.tenancy.scope import writable_client
 from antiphon.types import Frozen
-from antiphon_devices.accounts.book import Account
+from antiphon_devices.accounts.book import Account, DatabaseBook
+from antiphon_devices.accounts.service import Accounts
 from antiphon_devices.guests import Guests
 from antiphon_devices.joining import Admission, Joining, Pending
+from antiphon_devices.settings import MqttSettings
 from antiphon_devices.topics import device_key
 
 _CODE = Field(pattern=r"^ *([0-9] *){6}$", max_length=20, description="What it shows or speaks.")
@@ -100,7 +102,7 @@ def joining_routes(context: PluginContext) -> Sequence[Route]:
         elsewhere = DeviceUpdate(zone_id=None)
         await context.devices.update(request.principal, device.id, elsewhere)
 
-    errors = (Conflict, LimitReached, PartAway, TooManyRequests)
+    errors = (Conflict, LimitReached, Unavailable, TooManyRequests)
     example = {"code": "471108", "zone_id": str(UUID(int=1)), "name": "Above the till"}
     common: dict[str, Any] = {"method": "POST", "tag": "devices"}
     letting_in = {**common, "body": Confirmation, "response": DeviceView, "example": example}
@@ -114,7 +116,6 @@ def joining_routes(context: PluginContext) -> Sequence[Route]:
             roles=Operators,
             query=ListQuery,
             response=Page[PendingView],
-            errors=(PartAway,),
         ),
         Route(
             path="devices/pending/{pending}/confirm",
@@ -130,7 +131,7 @@ def joining_routes(context: PluginContext) -> Sequence[Route]:
             summary="Let nobody join under this id for an hour",
             roles=Operators,
             status=204,
-            errors=(NotFound, PartAway),
+            errors=(NotFound,),
             **common,
         ),
         Route(
@@ -149,7 +150,7 @@ def joining_routes(context: PluginContext) -> Sequence[Route]:
             description="It is cut off at once and leaves its zone; it may ask to join again.",
             roles=Managers,
             status=204,
-            errors=(PartAway,),
+            errors=(Unavailable,),
             **common,
         ),
     ]
@@ -184,7 +185,6 @@ def account_routes(context: PluginContext) -> Sequence[Route]:
             summary="List accounts at the MQTT broker",
             query=ListQuery,
             response=Page[MqttAccountView],
-            errors=(PartAway,),
             **common,
         ),
         Route(
@@ -196,7 +196,7 @@ def account_routes(context: PluginContext) -> Sequence[Route]:
             status=201,
             body=NewMqttAccount,
             response=MadeMqttAccount,
-            errors=(Conflict, PartAway),
+            errors=(Conflict, Unavailable),
             example={"name": "Home Assistant"},
             **common,
         ),
@@ -207,23 +207,22 @@ def account_routes(context: PluginContext) -> Sequence[Route]:
             summary="Revoke an account at the MQTT broker",
             description="Whoever is logged in with it is cut off at once.",
             status=204,
-            errors=(PartAway,),
             **common,
         ),
     ]
 
 
 def _joining(context: PluginContext) -> Joining:
+    """The one that runs; without MQTT, one where nobody asks and no account can be made."""
     mqtt = context.mqtt.current
-    joining = mqtt.joining if isinstance(mqtt, Guests) else None
-    if joining is None:
-        raise PartAway("MQTT", "The log says why; [mqtt] url says where the broker is.")
-    return joining
+    if isinstance(mqtt, Guests) and mqtt.joining is not None:
+        return mqtt.joining
+    accounts = Accounts(DatabaseBook(), None, context.log)
+    return Joining(accounts, context.devices, context.zones, context.bus, context.log)
 
 
 def _root(context: PluginContext) -> str:
-    mqtt = context.mqtt.current
-    return mqtt.root if mqtt else ""
+    return context.settings.root if isinstance(context.settings, MqttSettings) else ""
 
 
 def _admission(body: Confirmation) -> Admission:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.devices.house import ADMIN, House, living_in
+from tests.devices.house import ADMIN, STARTS_WITHIN_S, House, living_in
 from tests.fakes.loudspeakers import tone
 from tests.fakes.speakers import Speaker, speaker
 from tests.fakes.waiting import eventually
@@ -36,7 +36,7 @@ def _code_in(agent: Speaker) -> str | None:
 
 async def test_a_newcomer_shows_and_speaks_a_code_that_lets_it_in(house: House) -> None:
     async with tone(house.sink, 440), speaker("attic", house.folder, house.url) as attic:
-        code = await eventually(lambda: _code_in(attic), 15)
+        code = await eventually(lambda: _code_in(attic), STARTS_WITHIN_S)
         assert code is not None
         (pending,) = await eventually(house.joining.pending)
         assert (pending.key, pending.code, pending.request.hostname) == ("attic", code, "Attic")
@@ -59,7 +59,7 @@ async def test_a_newcomer_shows_and_speaks_a_code_that_lets_it_in(house: House) 
         await attic.kill()
         await house.until("attic", lambda v: not v.is_online)
         await attic.start()
-        await house.until("attic", lambda v: v.is_online, 15)
+        await house.until("attic", lambda v: v.is_online, STARTS_WITHIN_S)
         assert house.joining.pending() == []
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.devices.house import ADMIN, WITHIN_S, House, living_in
+from tests.devices.house import ADMIN, STARTS_WITHIN_S, WITHIN_S, House, living_in
 from tests.devices.test_broker import _pid_of
 from tests.fakes.loudspeakers import tone
 from tests.fakes.speakers import speaker
@@ -35,7 +35,9 @@ async def test_two_agents_join_are_adopted_and_play_at_their_own_volumes(house: 
         speaker("left", house.folder, house.url) as left,
         speaker("right", house.folder, house.url, mixer="alsa") as right,
     ):
-        view = await house.until("left", lambda v: v.is_online and v.device_type == "agent", 15)
+        view = await house.until(
+            "left", lambda v: v.is_online and v.device_type == "agent", STARTS_WITHIN_S
+        )
         assert (view.zone_id, view.name, view.volume) == (None, "Left", 50)
         assert view.ip_address == "127.0.0.1"
         assert view.firmware_version.startswith("antiphon-speaker ")
@@ -93,7 +95,7 @@ async def test_whatever_is_killed_the_state_is_right_and_nothing_is_done_again(
         with pytest.raises(PartAway):
             await house.devices.order(ADMIN, left_view.id, "identify", {})
         await left.start()
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         await left.hears(440)
 
         # snapclient.
@@ -156,7 +158,7 @@ async def test_one_loudspeaker_does_what_it_is_told_once(house: House) -> None:
 
 async def test_an_agent_that_hangs_is_offline_by_its_last_will(house: House) -> None:
     async with speaker("left", house.folder, house.url, keepalive_s="2") as left:
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         left.signal(signal.SIGSTOP)
         # Once and a half the keepalive, and mosquitto looks every five seconds.
         await house.until("left", lambda v: not v.is_online, 3 + 5 + 2)
@@ -166,7 +168,7 @@ async def test_an_agent_that_hangs_is_offline_by_its_last_will(house: House) -> 
 
 async def test_a_late_will_is_put_right(house: House) -> None:
     async with house.listen() as heard, speaker("left", house.folder, house.url):
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         since = len(heard.heard)
         await heard.send("device/left/up/status", b"offline", retain=True)
         await heard.hears("device/left/up/status", lambda h: h.payload == b"online", since=since)

@@ -105,8 +105,8 @@ class Accounts:
         """Raise Conflict where accounts are not made here."""
         if self._keeper is None:
             raise Conflict(
-                "The broker's accounts are managed elsewhere: [mqtt] accounts says so. "
-                "Make the account there."
+                "No account can be made here: MQTT is off, or the broker's accounts are managed "
+                "elsewhere, as [mqtt] accounts says."
             )
 
     # -----------------------------------------------------------------------------------------
