@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 import os
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -272,13 +274,7 @@ async def test_files_for_a_broker_elsewhere_which_is_told_by_a_signal(
 async def test_dynamic_security_of_a_broker_elsewhere(world: World, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
-    text = dynsec.first_file(hashed("server-secret"), {}, [], ROOT)
-    opened = text.replace('"antiphon"', '"our-server"').replace(
-        '"publishClientReceive": false, "subscribe": false',  # their defaults let everybody read
-        '"publishClientReceive": true, "subscribe": true',
-    )
-    assert opened != text
-    (theirs / "dynsec.json").write_text(opened)
+    _dynsec_as_people_make_it(theirs / "dynsec.json")
     lines = (f"plugin {dynsec.plugin_file()}", f"plugin_opt_config_file {theirs}/dynsec.json")
     async with foreign_broker(theirs, *lines) as (port, broker):
         world.settings = MqttSettings(url=SecretStr(_ourselves(port)), accounts="dynsec")
@@ -301,6 +297,15 @@ async def test_dynamic_security_of_a_broker_elsewhere(world: World, tmp_path: Pa
                 await other.subscribe(f"{ROOT}/device/other/up/status", qos=1)
                 await other.publish(f"{ROOT}/device/other/up/status", b"online", qos=1)
                 assert (await gets(other)).payload == b"online"
+
+
+def _dynsec_as_people_make_it(file: Path) -> None:
+    """By mosquitto's own tool, which makes an account for commands; everybody may read."""
+    tool = ("mosquitto_ctrl", "dynsec", "init", str(file), "our-server", "server-secret")
+    subprocess.run(tool, check=True, capture_output=True)
+    made = json.loads(file.read_text())
+    made["defaultACLAccess"] |= {"publishClientReceive": True, "subscribe": True}
+    file.write_text(json.dumps(made))
 
 
 async def _until_ours(world: World) -> None:

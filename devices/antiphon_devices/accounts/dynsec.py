@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from antiphon.errors import PartAway, PartTimedOut
+from antiphon.errors import PartAway, PartTimedOut, Unavailable
 from antiphon_devices.accounts.book import Account, Book
 from antiphon_devices.accounts.keeper import Keeper
 from antiphon_devices.accounts.passwords import parts
@@ -78,8 +79,9 @@ class DynsecKeeper(Keeper):
     """One role for each account, with literal topics: mosquitto 2.0 puts no name into them.
 
     Whoever else has accounts at the broker keeps them: only those that have a role of ours are
-    ours. `fixed` are names of ours that no book has; `newcomers` is the account for loudspeakers
-    that have none yet, with its password and rights, where it has to be made.
+    ours. `fixed` are names of ours that no book has. At a broker elsewhere, `server` is the account
+    that we log in with, which may be one that was meant for commands alone, and `newcomers` the
+    one for loudspeakers that have none yet, with its password and rights.
     """
 
     def __init__(
@@ -89,12 +91,15 @@ class DynsecKeeper(Keeper):
         book: Book,
         fixed: Collection[str],
         log: logging.Logger,
+        *,
+        server: str | None = None,
         newcomers: tuple[str, str, Rights] | None = None,
     ) -> None:
         self._control = control
         self._root = root
         self._book = book
         self._fixed = fixed
+        self._server = server
         self._newcomers = newcomers
         self._log = log
 
@@ -114,8 +119,11 @@ class DynsecKeeper(Keeper):
             for client in listed.get("data", {}).get("clients", ())
             if any(role["rolename"] == _role(client["username"]) for role in client["roles"])
         }
+        if self._server is not None and self._server not in ours:
+            await self._empower(self._server)
+            return
         known = {account.username: account for account in await self._book.all()}
-        for username in ours - known.keys() - set(self._fixed):
+        for username in ours - known.keys() - {*self._fixed, self._server}:
             await self.remove(username)
         if self._newcomers is not None:
             await self._make(*self._newcomers)
@@ -124,6 +132,18 @@ class DynsecKeeper(Keeper):
                 "MQTT: the broker does not know the account %s any more. A loudspeaker gets it "
                 "back by itself; an integrator needs a new one",
                 username,
+            )
+
+    async def _empower(self, server: str) -> None:
+        """Let ourselves publish, too. The broker throws us out for it; we are back at once."""
+        role = _role(server)
+        self._log.info("MQTT: the broker's account %s gets the rights that a server needs", server)
+        with contextlib.suppress(Unavailable):
+            await self._control.do(
+                [
+                    {"command": "createRole", "rolename": role, "acls": _admin()},
+                    {"command": "addClientRole", "username": server, "rolename": role},
+                ]
             )
 
     async def _make(self, username: str, password: str, rights: Rights) -> None:

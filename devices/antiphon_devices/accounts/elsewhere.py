@@ -35,7 +35,8 @@ async def keeper_elsewhere(
         newcomers = (ENROL_ACCOUNT, password, of_newcomer(settings.root))
     if way == "dynsec":
         fixed = () if newcomers is None else (ENROL_ACCOUNT,)
-        return DynsecKeeper(control, settings.root, book, fixed, log, newcomers)
+        parts = (control, settings.root, book, fixed, log)
+        return DynsecKeeper(*parts, server=address.username, newcomers=newcomers)
     return await _files(settings, address, newcomers, book, log)
 
 
