@@ -25,6 +25,8 @@ _MISSED = 2.5
 _WATCH_INTERVAL_S = 5.0
 _IN_TURN_S = 600.0
 _MAX_MACHINES = 8
+_COMPLAIN_EVERY_S = 60.0
+_MAX_COMPLAINTS = 1000
 
 ReadT = TypeVar("ReadT", bound=Read)
 
@@ -32,7 +34,8 @@ ReadT = TypeVar("ReadT", bound=Read)
 class Agents:
     """Takes the reports of agents; `changed` is called with the loudspeaker that they are about.
 
-    `conflicted` is called with the id under which two machines report in turn.
+    `conflicted` is called with the id under which two machines report in turn, `complained` with
+    the topic of a report that makes no sense and what is wrong with it, once a minute at most.
 
     Agents are matched to loudspeakers by the id of the hardware; one that has introduced itself
     and that nobody knows becomes a device. A report that makes no sense is logged and changes
@@ -50,6 +53,8 @@ class Agents:
         self._bus = bus
         self.silence = Silence()
         self.conflicted: Callable[[str], None] = lambda _: None
+        self.complained: Callable[[DeviceTopic, str], None] = lambda _, __: None
+        self._complaints: dict[DeviceTopic, float] = {}
         self._devices = building.devices
         self._silent_after_s = _MISSED * building.telemetry_interval_s
         self._mirror = mirror
@@ -106,12 +111,12 @@ class Agents:
                 agent.is_silent, agent.measured_at = False, None
                 await self._tell_server(key, agent)
         else:
-            self._log.warning("MQTT: the status of device %s is neither online nor offline", key)
+            self._complain(Kind.UP_STATUS, key, "it is neither online nor offline")
             return
         self._tell(key)
 
     async def _info(self, key: str, payload: bytes) -> None:
-        info = self._read(key, "info", payload, AgentInfo) if payload else None
+        info = self._read(key, Kind.UP_INFO, payload, AgentInfo) if payload else None
         agent = self._agent(key) if info is not None else None
         if agent is not None:
             agent.info = info
@@ -123,7 +128,7 @@ class Agents:
     async def _state(self, key: str, message: Incoming) -> None:
         if not message.payload:
             return
-        state = self._read(key, "state", message.payload, AgentState)
+        state = self._read(key, Kind.UP_STATE, message.payload, AgentState)
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
@@ -170,7 +175,7 @@ class Agents:
         if agent is None:
             return
         agent.measured_at = asyncio.get_running_loop().time()
-        figures = self._read(key, "telemetry", payload, AgentTelemetry)
+        figures = self._read(key, Kind.UP_TELEMETRY, payload, AgentTelemetry)
         device = self._mirror.device_by_key(key)
         if figures is not None and device is not None:
             is_unheard = self.silence.is_unheard(device, agent.state, figures.output_level_db)
@@ -200,9 +205,20 @@ class Agents:
             await self._devices.report(report)
             agent.reported = report
 
-    def _read(self, key: str, what: str, payload: bytes, model: type[ReadT]) -> ReadT | None:
+    def _complain(self, kind: Kind, key: str, mistake: str) -> None:
+        """Tell people, but not at the pace of a flood."""
+        topic, now = DeviceTopic(kind, device=key), asyncio.get_running_loop().time()
+        if now - self._complaints.get(topic, -_COMPLAIN_EVERY_S) < _COMPLAIN_EVERY_S:
+            return
+        if len(self._complaints) >= _MAX_COMPLAINTS:
+            self._complaints.clear()
+        self._complaints[topic] = now
+        self._log.warning("MQTT: the %s of device %s is refused: %s", kind.value, key, mistake)
+        self.complained(topic, mistake)
+
+    def _read(self, key: str, kind: Kind, payload: bytes, model: type[ReadT]) -> ReadT | None:
         if len(payload) > MAX_PAYLOAD_BYTES:
-            self._log.warning("MQTT: the %s of device %s is larger than 16 KiB", what, key)
+            self._complain(kind, key, "it is larger than 16 KiB")
             return None
         try:
             return model.model_validate_json(payload)
@@ -211,7 +227,7 @@ class Agents:
                 f"{'.'.join(map(str, mistake['loc'])) or 'payload'}: {mistake['msg']}"
                 for mistake in error.errors(include_url=False, include_input=False)
             )
-            self._log.warning("MQTT: the %s of device %s is not valid: %s", what, key, wrong)
+            self._complain(kind, key, wrong)
             return None
 
     def _agent(self, key: str) -> Agent | None:

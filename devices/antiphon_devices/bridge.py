@@ -66,6 +66,7 @@ _MAX_CORRECTIONS = 5
 _ORDER_TIMEOUT_S = 45.0
 _MAX_REPORTS = 100_000
 _NEWS_EXPIRE_S = 30
+_LONGEST_MISTAKE = 300
 
 
 class Bridge:
@@ -88,6 +89,7 @@ class Bridge:
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
         self._agents = Agents(building, self._mirror, self._device_pace.mark, bus, log)
         self._agents.conflicted = self._conflicted
+        self._agents.complained = self._complained
         self._turns = Turns()
         # All that every device has retained comes at once, at each connection.
         self._report_turns = Turns(limit=_MAX_REPORTS)
@@ -287,6 +289,11 @@ class Bridge:
         if device is not None and device.client_id is not None:
             topic = DeviceTopic(Kind.UP_INFO, device=key).render(self._root)
             self._alerts.second_device(device.client_id, topic, key)
+
+    def _complained(self, topic: DeviceTopic, mistake: str) -> None:
+        """A loudspeaker says what makes no sense: whose it is, should know."""
+        if (client_id := self._client_of(topic)) is not None:
+            self._alerts.bad_report(client_id, topic.render(self._root), mistake[:_LONGEST_MISTAKE])
 
     def _asked(self, topic: ZoneTopic | ClientTopic | MirrorTopic, message: Incoming) -> None:
         if message.retain:

@@ -21,6 +21,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from tests.devices.conftest import World, listens
 from tests.devices.test_broker import _pid_of
+from tests.fakes.speakers import speaker
 from tests.fakes.waiting import eventually
 
 from antiphon.errors import Conflict, NotFound, PartAway
@@ -29,6 +30,7 @@ from antiphon.processes import ChildProcess, Program, free_port
 from antiphon.types import Principal
 from antiphon_devices.accounts import dynsec
 from antiphon_devices.accounts.passwords import hashed, matches
+from antiphon_devices.joining import Admission
 from antiphon_devices.settings import MqttSettings
 
 ROOT = "antiphon/v1"
@@ -396,6 +398,12 @@ async def test_our_own_broker_speaks_tls_to_others_and_plainly_to_this_machine(
         ) as device:
             await device.publish(f"{ROOT}/device/mine/up/status", b"online", qos=1)
         await heard.hears("device/mine/up/status")
+        authority = str(tmp_path / "ca.pem")
+        agent = speaker("roof", tmp_path, world.enrol_url, ca_file=authority, speak_code="false")
+        async with agent:
+            (pending,) = await eventually(world.joining.pending, 40)
+            await world.joining.claim(ADMIN, Admission(pending.code))
+            await heard.hears("device/roof/up/status", lambda h: h.payload == b"online")
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.

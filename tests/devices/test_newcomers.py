@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import stat
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 from tests.devices.house import ADMIN, STARTS_WITHIN_S, House, living_in
 from tests.fakes.loudspeakers import tone
@@ -20,6 +22,7 @@ from antiphon.events import DeviceEvent, DeviceFellSilent, DeviceHeard, LevelMea
 from antiphon.plugins import DeviceUpdate
 from antiphon_devices import silence
 from antiphon_devices.joining import Admission
+from antiphon_devices.topics import EnrolTopic, Kind
 
 
 @pytest.fixture
@@ -196,3 +199,54 @@ async def test_two_machines_with_one_account_raise_an_alert(house: House) -> Non
                 for topic, payload in heard.held.items()
             )
         )
+
+
+async def test_what_a_loudspeaker_says_and_makes_no_sense_disturbs_nobody(house: House) -> None:
+    place = f"client/{house.tenant.client.id}"
+    rubbish = {
+        "state": (b"{", b"[]", b'{"volume": 4000}', b'{"rev": "x"}', b"\xff\xfe", b"x" * 20_000),
+        "info": (b"nothing", b'{"snapclient": 3}'),
+        "status": (b"perhaps",),
+        "telemetry": (b'{"output_level_db": "loud"}', b"\x00"),
+        "ack": (b"{}", b'{"id": 7}'),
+    }
+    async with (
+        house.listen() as heard,
+        speaker("left", house.folder, house.url),
+        speaker("right", house.folder, house.url),
+    ):
+        left, right = [await house.adopted(name) for name in ("left", "right")]
+        await heard.hears(f"{place}/device/left/state")
+        for kind, payloads in rubbish.items():
+            for payload in payloads:
+                await heard.send(f"device/left/up/{kind}", payload)
+        # What a clock that is wrong says is of no account: the server keeps its own time.
+        for ts in ("1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "yesterday"):
+            state = {"rev": 1, "ts": ts, "volume": 31, "source": "local"}
+            await heard.send("device/left/up/state", state)
+        await house.until("left", lambda v: v.volume == 31 and v.is_online)
+        await heard.until(
+            lambda: len([t for t, p in heard.held.items() if "/alert/bad_report-" in t and p]) == 4
+        )
+        assert (await house.until("right", lambda _: True)).volume == right.volume
+        await house.devices.order(ADMIN, right.id, "identify", {})
+        await house.devices.order(ADMIN, left.id, "identify", {})
+        heard.faults.clear()  # the rubbish above
+
+
+async def test_ids_that_no_topic_can_hold_reach_nobody(house: House) -> None:
+    odd = ("device/a+b/up/status", "device/#/up/info", "enroll/a/b/request", "enroll/+/request")
+    async with house.listen() as heard:
+        for topic in ("device/A.1/up/status", "enroll/Kitchen!/request", "enroll/a/b/request"):
+            await heard.send(topic, b'{"device_id": "a/b", "secret": "0123456789abcdef"}')
+        heard.faults.clear()
+    for topic in odd:
+        async with house.listen() as heard:
+            with contextlib.suppress(aiomqtt.MqttError, ValueError):
+                await heard.send(topic, b"online")  # a broker throws out who tries
+            heard.faults.clear()
+    for name in ("a+b", "#", "a/b", "Ä"):
+        with pytest.raises(ValueError, match="is not an id"):
+            EnrolTopic(Kind.REQUEST, device=name)
+    assert house.joining.pending() == []
+    assert {view.device_id for view in await house.devices.views(ADMIN)} == {"Roasters-01"}

@@ -34,6 +34,7 @@ async def test_an_agent_outlives_its_server_and_is_the_same_loudspeaker_after(
             await asyncio.to_thread(_live, house, agent.tone)
             await asyncio.to_thread(_come_back, house)
             assert not agent.tone.exists()  # nothing that was asked before is done again
+            await asyncio.to_thread(_thrown_out_and_back, house)
 
 
 def _join(house: House, agent: Speaker) -> None:
@@ -102,3 +103,18 @@ def _come_back(house: House) -> None:
     device = _device(house, is_online=True, within_s=25)
     assert (device["device_id"], device["volume"], device["latency_ms"]) == ("pi", 44, 20)
     assert len(house.get("devices")["items"]) == 1
+
+
+def _thrown_out_and_back(house: House) -> None:
+    house.command("device", "revoke", "Pi")
+    device = _device(house, is_online=False, within_s=5)
+    assert device["zone_id"] is None
+    until(lambda: house.get("devices/pending")["items"], "a request", 20)
+    with pytest.raises(Answer) as caught:
+        house.post("devices/pending/pi/confirm", {"code": "000000"})
+    assert caught.value.status == 422
+    house.command("device", "reject", "pi")
+    assert not house.get("devices/pending")["items"]
+    house.request("DELETE", f"devices/{device['id']}")
+    # Its snapclient is found again, as a stranger.
+    until(lambda: "agent" not in {d["device_type"] for d in house.get("devices")["items"]}, "it")
