@@ -171,6 +171,7 @@ class Bridge:
         self._device_pace.mark(event.device_id)
         if isinstance(event, DeviceRemoved):
             key = device_key(event.hardware_id)
+            self._mirror.known.agents.pop(key, None)
             for kind in (Kind.UP_STATUS, Kind.UP_INFO, Kind.UP_STATE):
                 self.outbox.empty(DeviceTopic(kind, device=key).render(self._root))
             if self._joining is not None:
