@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -131,7 +132,14 @@ class FakeRenderer:
                 self.emit(protocol.CallFinished(command.call, zone, "failed", 0.0, "unreadable"))
             else:
                 call.zones.add(zone)
-                self.emit(protocol.CallStarted(command.call, zone, self._frame, 3.0))
+                started = protocol.CallStarted(command.call, zone, self._frame, 3.0)
+                left_s = 0.0 if command.at is None else command.at - time.monotonic()
+                asyncio.get_running_loop().call_later(left_s, self._begin_call, started)
+
+    def _begin_call(self, started: protocol.CallStarted) -> None:
+        call = self.calls.get(started.call)
+        if call is not None and started.zone in call.zones and not self.is_deaf:
+            self._tell(started)
 
     # --- what the test lets happen --------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def _run(link: _Link) -> None:
         selector.register(link.socket, selectors.EVENT_READ)
         link.report(Ready(os.getpid()))
         link.flush()
-        started = time.monotonic()
+        started = renderer.began_at = time.monotonic()
         blocks = 0
         while link.open:
             wait = started + blocks * block_s - time.monotonic()
@@ -79,6 +79,7 @@ def _run(link: _Link) -> None:
                 renderer.late(-wait)
                 if -wait > _GIVE_UP_AFTER_S:
                     started -= wait  # go on from now
+                    renderer.began_at = started
             renderer.tick()
             blocks += 1
             link.flush()

@@ -137,12 +137,16 @@ class StartCall(Command):
 
     One call at a time in a zone: a second one that comes while one plays is answered with
     CallFinished, reason `busy`.
+
+    `at` is when its first sound is to leave, on the machine's monotonic clock; without it, or where
+    that is over, it leaves as soon as it can. Music is ducked in time before it.
     """
 
     call: str
     zones: tuple[str, ...]
     clip: Clip
     chime: Clip | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,11 @@ class Arbiter:
                 if zone in open_call.parts:
                     self._end(call, zone, CallState.FAILED, reason)
 
+    def is_free(self, zones: Iterable[UUID]) -> bool:
+        """Whether no call has or awaits any of these zones."""
+        lanes = [self._lanes[zone] for zone in zones if zone in self._lanes]
+        return all(lane.holder is None and not lane.waiting for lane in lanes)
+
     # --- a call's life -------------------------------------------------------------------------
 
     def submit(self, bid: Bid) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
 from antiphon.playback import levels
-from antiphon.playback.approach import Approach, check_time
+from antiphon.playback.approach import Approach, Timing, check_time
 from antiphon.playback.arbiter import Arbiter
 from antiphon.playback.bids import Bid, Changed, Rest, Start, Stop
 from antiphon.playback.clips import prepare
@@ -60,6 +61,7 @@ class Calls:
         audio: AudioSettings,
         receipts: Receipts,
         loudspeakers: Loudspeakers,
+        latency_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._send = send
@@ -68,7 +70,8 @@ class Calls:
         self._receipts = receipts
         self._loudspeakers = loudspeakers
         self._arbiter = Arbiter()
-        self._approach = Approach(self._arbiter, self._act, self._act_soon)
+        self.timing = Timing(latency_s, audio.duck_down_s)
+        self._approach = Approach(self._arbiter, self._act, self._act_soon, self.timing)
         self._by_key: dict[_Key, Record] = {}
         self._records: dict[UUID, Record] = {}
         self._over: deque[UUID] = deque()
@@ -331,13 +334,20 @@ class Calls:
         self._launches[launch] = record.id
         chime = levels.clip(record.chime, self._audio) if record.chime is not None else None
         clip = levels.clip(record.media, self._audio)
-        self._send(protocol.StartCall(launch, tuple(map(str, zones)), clip, chime))
+        at = self._leaves_at(record)
+        self._send(protocol.StartCall(launch, tuple(map(str, zones)), clip, chime, at))
         for zone_id in zones:
             part = record.parts[zone_id]
             part.launch = launch
             part.delivered_at = part.delivered_at or datetime.now(UTC)
             self._watch(record, zone_id, record.length_s + PLAY_SLACK_S)
             self._receipts.note(record, zone_id)
+
+    def _leaves_at(self, record: Record) -> float | None:
+        """When the first sound is to leave, on the renderer's clock; None for at once."""
+        if record.starts_at is None or (left_s := self.timing.leaves_in_s(record.starts_at)) <= 0:
+            return None
+        return time.monotonic() + left_s
 
     def _stop(self, record: Record, decision: Stop) -> None:
         by_launch: dict[str, list[UUID]] = {}

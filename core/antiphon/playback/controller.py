@@ -63,6 +63,7 @@ class ZoneController:
         snapcast: Streams,
         media: MediaRegistry,
         audio: AudioSettings,
+        latency_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._renderer = renderer
@@ -71,7 +72,9 @@ class ZoneController:
         self._receipts = Receipts()
         self._keeper = StateKeeper(self._snapshot, self._moving)
         self._loudspeakers = Loudspeakers(bus)
-        self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
+        self._calls = Calls(
+            bus, renderer.send, media, audio, self._receipts, self._loudspeakers, latency_s
+        )
         around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._stack = AsyncExitStack()
@@ -102,6 +105,16 @@ class ZoneController:
     ) -> None:
         """Keep where everything is, and let go."""
         await self._stack.aclose()
+
+    @property
+    def latency_s(self) -> float:
+        """See `Zones.latency_s`."""
+        return self._calls.timing.latency_s
+
+    @property
+    def notice_s(self) -> float:
+        """See `Zones.notice_s`."""
+        return self._calls.timing.notice_s
 
     # --- what plays ----------------------------------------------------------------------------
 

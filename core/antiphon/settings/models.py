@@ -50,7 +50,11 @@ class DatabaseSettings(Section):
 
 
 class AudioSettings(Section):
-    """Levels and ramps of everything that is heard."""
+    """Levels and ramps of everything that is heard.
+
+    `output_latency_ms` comes on top of Snapcast's buffer: what is to be heard at a time leaves
+    earlier by both.
+    """
 
     music_lufs: float = Field(default=-18.0, ge=-40, le=-6)
     voice_lufs: float = Field(default=-16.0, ge=-40, le=-6)
@@ -58,6 +62,7 @@ class AudioSettings(Section):
     duck_gap_lu: float = Field(default=12.0, ge=0, le=60)
     duck_down_s: float = Field(default=0.5, ge=0.02, le=5)
     duck_up_s: float = Field(default=1.0, ge=0.02, le=10)
+    output_latency_ms: int = Field(default=0, ge=-1_000, le=10_000)
 
 
 class SnapcastSettings(Section):

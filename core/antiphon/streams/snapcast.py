@@ -55,6 +55,11 @@ class Snapcast:
         self._adding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def latency_s(self) -> float:
+        """How long sound takes from its sink to the loudspeakers."""
+        return 0.0 if self._settings.mode == "off" else self._settings.buffer_ms / 1000
+
     async def __aenter__(self) -> Self:
         """Start or begin to connect; never waits for the server, never fails because of it.
 
