@@ -26,6 +26,7 @@ class FakeCall:
     clip: Clip
     chime: Clip | None
     zones: set[str]
+    waiting: set[str] = field(default_factory=set)  # its time has not come
 
 
 class FakeRenderer:
@@ -94,6 +95,9 @@ class FakeRenderer:
                 for zone in zones:
                     if name in self.calls and zone in self.calls[name].zones:
                         self.end_call(name, zone, "stopped")
+                    elif name in self.calls and zone in self.calls[name].waiting:
+                        self.calls[name].waiting.discard(zone)
+                        self.emit(protocol.CallFinished(name, zone, "stopped", 0.0))
             case _:
                 pass
 
@@ -131,14 +135,20 @@ class FakeRenderer:
             elif command.clip.path in self.broken:
                 self.emit(protocol.CallFinished(command.call, zone, "failed", 0.0, "unreadable"))
             else:
-                call.zones.add(zone)
                 started = protocol.CallStarted(command.call, zone, self._frame, 3.0)
-                left_s = 0.0 if command.at is None else command.at - time.monotonic()
+                if command.at is None:
+                    call.zones.add(zone)
+                    self.emit(started)
+                    continue
+                call.waiting.add(zone)
+                left_s = command.at - time.monotonic()
                 asyncio.get_running_loop().call_later(left_s, self._begin_call, started)
 
     def _begin_call(self, started: protocol.CallStarted) -> None:
         call = self.calls.get(started.call)
-        if call is not None and started.zone in call.zones and not self.is_deaf:
+        if call is not None and started.zone in call.waiting and not self.is_deaf:
+            call.waiting.discard(started.zone)
+            call.zones.add(started.zone)
             self._tell(started)
 
     # --- what the test lets happen --------------------------------------------------------------

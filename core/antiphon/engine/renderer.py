@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from antiphon.engine.deck import Feeder
 from antiphon.engine.lane import Lane
@@ -227,7 +228,14 @@ class Renderer:
             return True
         lanes = [self._lanes[zone] for zone in call.asked if zone in self._lanes]
         lead_in = call.voice.lead_in(self._lead_s(lanes))
-        return self.frame + self.block_frames + lead_in > call.due
+        return lead_in + self.block_frames > self._wait(call, lanes)
+
+    def _wait(self, call: _Call, lanes: Sequence[Lane]) -> int:
+        """In how many frames a call is due to leave: what waits in the sinks is to leave before."""
+        if call.due is None:
+            return 0
+        queued_s = median([lane.queued_s for lane in lanes]) if lanes else 0.0
+        return call.due - round(queued_s * SAMPLE_RATE) - self.frame
 
     def _lead_s(self, lanes: Iterable[Lane]) -> float:
         """How long the music takes to give way."""
@@ -246,8 +254,7 @@ class Renderer:
             else:
                 lanes.append(lane)
         call.asked.clear()
-        wait = 0 if call.due is None else call.due - self.frame
-        starts_at = self.frame + call.voice.begin(self._lead_s(lanes), wait)
+        starts_at = self.frame + call.voice.begin(self._lead_s(lanes), self._wait(call, lanes))
         for lane in lanes:
             lane.speak(call.voice)
             call.lanes.add(lane.zone)

@@ -19,7 +19,7 @@ LATE_BY_AT_MOST = timedelta(seconds=5)
 AHEAD_BY_AT_MOST = timedelta(days=366)
 LOOK_AT_CLOCK_S = 10.0
 LOOK_AT_HOURS_S = 600.0
-MARGIN_S = 0.25  # for the command's way to the renderer, and for opening the clip
+MARGIN_S = 0.4  # for opening the clip, and for what waits in the sinks
 
 
 def check_time(at: datetime | None) -> None:
@@ -46,7 +46,7 @@ class Timing:
         return self.latency_s + self.duck_s + MARGIN_S
 
     def leaves_in_s(self, at: datetime) -> float:
-        """When its first sound has to leave so that it is heard `at`; negative when that is over."""
+        """When its first sound has to leave to be heard `at`; negative when that is over."""
         return (at - datetime.now(UTC)).total_seconds() - self.latency_s
 
 
