@@ -164,12 +164,16 @@ class ScheduleFired(Event):
 
     schedule_id: UUID
     call_id: UUID | None = None
+    name: str = ""
+    instant: datetime | None = None
+    zones: tuple[UUID, ...] = ()
 
 
 class ScheduleSuppressed(Event):
     """A rule kept a schedule's instant out of `zones`; `reason` says which."""
 
     schedule_id: UUID
+    name: str = ""
     instant: datetime
     zones: tuple[UUID, ...]
     reason: str
@@ -179,6 +183,8 @@ class ScheduleMissed(Event):
     """A schedule's instant passed and nothing was done; `reason` says why."""
 
     schedule_id: UUID
+    name: str = ""
+    instant: datetime | None = None
     reason: str
 
 

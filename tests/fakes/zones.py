@@ -80,6 +80,7 @@ class FakeZones:
         self.asked: list[tuple[str, Principal, Any]] = []
         self.trouble: AntiphonError | Exception | None = None
         self.called = asyncio.Event()
+        self.latency_s = self.notice_s = 0.0
 
     def add(self, zone: PlaybackView) -> None:
         self.by_id[zone.zone_id] = zone

@@ -66,6 +66,7 @@ class ZoneController:
         snapcast: Streams,
         media: MediaRegistry,
         audio: AudioSettings,
+        latency_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._renderer = renderer
@@ -85,6 +86,7 @@ class ZoneController:
                 self._receipts,
                 self._loudspeakers,
                 self._music_in,
+                latency_s,
             )
         )
         self._between = SpokenBetween(bus, media, self._receipts, self._loudspeakers)
@@ -131,6 +133,16 @@ class ZoneController:
     ) -> None:
         """Keep where everything is, and let go."""
         await self._stack.aclose()
+
+    @property
+    def latency_s(self) -> float:
+        """See `Zones.latency_s`."""
+        return self._calls.timing.latency_s
+
+    @property
+    def notice_s(self) -> float:
+        """See `Zones.notice_s`."""
+        return self._calls.timing.notice_s
 
     # --- what plays ----------------------------------------------------------------------------
 
