@@ -28,6 +28,17 @@ class Event(Frozen):
     client_id: UUID | None = None
 
 
+class ClientChanged(Event):
+    """A client, what it may use, or its subscription changed; `client_id` says whose."""
+
+
+class SubscriptionEnded(Event):
+    """A client may play no more; `zones` of it were playing and were stopped."""
+
+    reason: str
+    zones: tuple[UUID, ...]
+
+
 class ZoneEvent(Event):
     """Something happened in a zone."""
 

@@ -222,6 +222,17 @@ class Calls:
             self._arbiter.expire(asyncio.get_running_loop().time())
             self._act()
 
+    def end_all(self, client_id: UUID, reason: str) -> set[UUID]:
+        """Take all open calls of a client back, for a reason; returns the zones that had some."""
+        zones: set[UUID] = set()
+        for record in tuple(self._records.values()):
+            if record.client_id == client_id:
+                mine = [zone for zone, part in record.parts.items() if not part.state.final]
+                self._arbiter.leave(record.id, mine, CallState.REVOKED, reason)
+                zones.update(mine)
+        self._act()
+        return zones
+
     # --- the way there -------------------------------------------------------------------------
 
     def _go_on(self, record: Record, work: _Work) -> None:

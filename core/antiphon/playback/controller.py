@@ -31,6 +31,7 @@ from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
 from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.subscriptions import Subscriptions
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
@@ -100,6 +101,7 @@ class ZoneController:
             self._between,
         )
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._subscriptions = Subscriptions(bus, self._silence)
         self._dead_air_s = audio.dead_air_s
         self._stack = AsyncExitStack()
 
@@ -112,6 +114,7 @@ class ZoneController:
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
+            await stack.enter_async_context(self._subscriptions)
             dead_air = DeadAir(self._bus.publish, self._dead_air_s)
             stack.callback(dead_air.close)
             reports = Reports(self._bus, self._channels, self._calls, dead_air)
@@ -120,6 +123,7 @@ class ZoneController:
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
             await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
             await self._calls.restore()
+            self._subscriptions.enforce()
             task = asyncio.create_task(self._follow(news), name="zones")
             stack.push_async_callback(_end, task)
             self._stack = stack.pop_all()
@@ -164,6 +168,7 @@ class ZoneController:
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
+        await self._subscriptions.require(channel.client_id)
         if refs := chosen(request):
             queue = await self._queue(channel, refs, shuffle=request.shuffle, repeat=request.repeat)
             await self._start(channel, others, queue, request.crossfade_s)
@@ -184,6 +189,7 @@ class ZoneController:
     ) -> PlaybackView:
         """See `Zones.play_refs`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
@@ -211,6 +217,7 @@ class ZoneController:
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         await channel.programme.resume()
         return self._done(channel)
 
@@ -273,6 +280,7 @@ class ZoneController:
             raise Invalid.field(field, "there is no zone to announce in")
         zones = [channel.zone_id for channel in channels]
         client_id = channels[0].client_id
+        await self._subscriptions.require(client_id)
         return (await self._calls.accept(principal, client_id, zones, request)).view()
 
     @commanded("create", "calls")
@@ -368,6 +376,20 @@ class ZoneController:
         for other in left:
             self._programme_changed(other)
 
+    def _silence(self, client_id: UUID, reason: str) -> list[UUID]:
+        """Stop all music and all calls of a client; returns the zones where there were some."""
+        reason = f"the subscription {reason}"
+        programmes = [one.programme for one in self._channels if one.client_id == client_id]
+        stopped: dict[UUID, None] = {}
+        for programme in dict.fromkeys(programmes):
+            if programme.playback is not Playback.STOPPED:
+                stopped |= dict.fromkeys(programme.zones)
+                programme.stop()
+                programme.problem = reason
+                self._programme_changed(programme)
+        stopped |= dict.fromkeys(self._calls.end_all(client_id, reason))
+        return list(stopped)
+
     def _view(self, channel: Channel) -> PlaybackView:
         return channel.view(self._calls.speaking(channel.zone_id))
 
@@ -427,6 +449,7 @@ class ZoneController:
                 await self._streams.remove(zone_id)
         elif channel is None:
             await self._channels.add([zone])
+            self._subscriptions.enforce()
         else:
             channel.name, channel.floor_id = zone.name, zone.floor_id
             if channel.background_percent != zone.background_volume_percent:

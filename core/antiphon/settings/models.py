@@ -121,6 +121,12 @@ class MailSettings(Section):
     timeout_s: float = Field(default=20.0, gt=0, le=300)
 
 
+class TrashSettings(Section):
+    """What was deleted can be restored for `keep_days`; then it goes for good, with its files."""
+
+    keep_days: int = Field(default=30, ge=0, le=36_500)
+
+
 class LogSettings(Section):
     """`format`: `console` for people, `json` for machines."""
 
@@ -140,5 +146,6 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     accounts: AccountSettings = AccountSettings()
     mail: MailSettings = MailSettings()
+    trash: TrashSettings = TrashSettings()
     log: LogSettings = LogSettings()
     disabled_plugins: list[str] = []
