@@ -31,6 +31,8 @@ from antiphon.playback.reports import Reports
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of
 from antiphon.types import Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class ZoneController:
         self._calls = Calls(bus, renderer.send, media, audio, self._receipts, self._loudspeakers)
         around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._reached: Memo[list[UUID]] = Memo(Zone)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -252,7 +255,8 @@ class ZoneController:
     # --- inside --------------------------------------------------------------------------------
 
     async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
-        await reached(principal, [zone_id])
+        key = (reach_of(principal), zone_id)
+        await self._reached.get(key, lambda: reached(principal, [zone_id]))
         return await self._channels.get(zone_id)
 
     async def _reach_all(

@@ -10,7 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from antiphon.store import total
 from antiphon.types import Frozen
+
+_FAR = 1_000
 
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
@@ -30,7 +33,12 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        return await rows.offset(self.offset).limit(self.limit), await rows.count()
+        page = rows.offset(self.offset).limit(self.limit)
+        if self.offset >= _FAR:
+            # An index has the keys: the rows that are passed over need not be read.
+            keys = await page.values_list(rows.model._meta.pk_attr, flat=True)
+            page = rows.filter(pk__in=list(keys))
+        return await page, await total(rows)
 
 
 class Page(Frozen, Generic[V_]):

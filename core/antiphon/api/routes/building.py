@@ -22,6 +22,8 @@ from antiphon.errors import Conflict, LimitReached, NotFound, PremiumNeeded
 from antiphon.plugins.lists import ListQuery, Page
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import PlaybackView
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of
 from antiphon.types import Principal
 
 M_ = TypeVar("M_", Floor, Zone)
@@ -86,6 +88,7 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
 
 def _zone_routes(parts: ApiParts) -> list[Route]:
     building = parts.building
+    shown: Memo[Zone] = Memo(Zone)
 
     async def playback(principal: Principal, zone: Zone) -> ZoneView:
         try:
@@ -109,8 +112,10 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         return await playback(request.principal, zone)
 
     async def show(request: Request[None, None]) -> ZoneView:
-        zone = await building.zone(request.principal, request.path["zone_id"])
-        return await playback(request.principal, zone)
+        principal, zone_id = request.principal, request.path["zone_id"]
+        key = (reach_of(principal), zone_id)
+        zone = await shown.get(key, lambda: building.zone(principal, zone_id))
+        return await playback(principal, zone)
 
     async def update(request: Request[ZoneUpdate, None]) -> ZoneView:
         zone_id = request.path["zone_id"]
