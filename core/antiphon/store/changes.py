@@ -100,16 +100,16 @@ class Memo(Generic[T]):
 
 async def total(rows: QuerySet[M_]) -> int:
     """How many `rows` there are; counted anew when one of their tables was written to."""
-    question = rows.count()
     if (changes := _changes_of(rows.model)) is None:
-        return await question
-    statement = question.sql(params_inline=True)
+        return await rows.count()
+    # Of a query of its own: one that was written down once can not be asked any more.
+    statement = rows.count().sql(params_inline=True)
     tables = tuple(dict.fromkeys(_READ_FROM.findall(statement)))
     if (memo := changes.totals.get(tables)) is None:
         memo = changes.totals[tables] = Memo(rows.model, tables=tables, at_most=1_000)
 
     async def ask() -> int:
-        return await question
+        return await rows.count()
 
     return await memo.get(statement, ask)
 
