@@ -66,6 +66,10 @@ class Authenticator:
         identity = await self._remembered(token, via)
         return identity.principal, identity.expires_at
 
+    def stamp(self) -> object:
+        """What is another one as soon as this process changes people, sessions or clients."""
+        return self._known.stamp()
+
     async def _remembered(self, token: str | None, via: Via) -> Identity:
         if not token:
             raise NotAuthenticated

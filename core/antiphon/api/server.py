@@ -18,6 +18,7 @@ from antiphon.api.audited import audited
 from antiphon.api.authentication import Authenticator
 from antiphon.api.dispatch import mount
 from antiphon.api.endless import EndlessAnswers
+from antiphon.api.journal import Journal
 from antiphon.api.openapi import openapi
 from antiphon.api.pages import add_pages
 from antiphon.api.parts import ApiParts
@@ -37,6 +38,7 @@ from antiphon.api.routes.playback import playback_routes
 from antiphon.api.routes.stats import stats_routes
 from antiphon.api.routes.system import system_routes
 from antiphon.api.routes.users import user_routes
+from antiphon.api.sockets import SocketParts
 from antiphon.errors import Misconfigured
 from antiphon.plugins.routes import Route
 from antiphon.settings.models import HttpSettings
@@ -72,15 +74,16 @@ async def serve(parts: ApiParts) -> AsyncIterator[Server]:
 
     Raises Misconfigured where the host's address is not one of this machine.
     """
-    endless = EndlessAnswers()
-    app = _application(parts, endless)
+    endless, journal = EndlessAnswers(), Journal()
+    app = _application(parts, endless, journal)
     runner = web.AppRunner(
         app, access_log_class=_AccessLog, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
     )
     await runner.setup()
     try:
-        async with parts.metrics.watching():
-            yield await _listen(runner, parts.http)
+        with journal.following(parts.bus):
+            async with parts.metrics.watching():
+                yield await _listen(runner, parts.http)
     finally:
         endless.end()
         await runner.cleanup()
@@ -90,12 +93,14 @@ def core_routes(
     parts: ApiParts,
     authenticator: Authenticator,
     endless: EndlessAnswers,
+    journal: Journal | None = None,
     mailer: Mailer | None = None,
 ) -> list[Route]:
     """Every operation that the core brings."""
     accounts = AccountParts.of(
         authenticator, parts.accounts, parts.http, mailer or Mailer(parts.mail)
     )
+    sockets = SocketParts(parts, authenticator, endless, journal or Journal())
     return [
         *auth_routes(accounts),
         *api_token_routes(),
@@ -110,18 +115,18 @@ def core_routes(
         *audit_routes(),
         *stats_routes(parts),
         *metrics_routes(parts),
-        *event_routes(parts, authenticator, endless),
+        *event_routes(sockets),
     ]
 
 
 def core_operations(parts: ApiParts) -> set[tuple[str, str]]:
     """The method and the path of every operation that no plugin may claim."""
     authenticator = Authenticator(Tokens(parts.secret_key, 1))
-    routes = core_routes(parts, authenticator, EndlessAnswers())
+    routes = core_routes(parts, authenticator, EndlessAnswers(), Journal(), Mailer(parts.mail))
     return {(route.method, route.path) for route in routes}
 
 
-def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
+def _application(parts: ApiParts, endless: EndlessAnswers, journal: Journal) -> web.Application:
     max_upload = parts.http.max_upload_mb << 20
     app = web.Application(
         middlewares=[
@@ -134,7 +139,7 @@ def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
     mailer = Mailer(parts.mail)
     routes = audited(
-        [*core_routes(parts, authenticator, endless, mailer), *parts.routes], parts.audit
+        [*core_routes(parts, authenticator, endless, journal, mailer), *parts.routes], parts.audit
     )
     mount(app, routes, authenticator, max_upload)
     add_pages(app, partial(openapi, routes, __version__))

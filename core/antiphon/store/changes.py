@@ -97,6 +97,11 @@ class Memo(Generic[T]):
             del self._kept[next(iter(self._kept))]
         return value
 
+    def stamp(self) -> Stamp | None:
+        """What is another one as soon as what is remembered has become old."""
+        changes = _changes_of(self._model)
+        return None if changes is None else changes.stamp(self._tables)
+
 
 async def total(rows: QuerySet[M_]) -> int:
     """How many `rows` there are; counted anew when one of their tables was written to."""
