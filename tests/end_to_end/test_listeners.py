@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 from tests.conftest import free_port
 from tests.end_to_end.house import House
 from tests.fakes.waiting import eventually
-
-pytestmark = pytest.mark.end_to_end
 
 LISTENERS = 100
 WAIT_S = 60.0
