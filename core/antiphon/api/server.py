@@ -23,6 +23,7 @@ from antiphon.api.openapi import openapi
 from antiphon.api.pages import add_pages
 from antiphon.api.parts import ApiParts
 from antiphon.api.problems import PREPARED, problems
+from antiphon.api.protocol import HEADERS, Runner
 from antiphon.api.proxies import trusting
 from antiphon.api.routes.api_tokens import api_token_routes
 from antiphon.api.routes.audit import audit_routes
@@ -48,15 +49,7 @@ from antiphon.tenancy.tokens import Tokens
 _log = logging.getLogger(__name__)
 
 _SHUTDOWN_S = 2.0
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
+_SLOW_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,7 @@ async def serve(parts: ApiParts) -> AsyncIterator[Server]:
     """
     endless, journal = EndlessAnswers(), Journal()
     app = _application(parts, endless, journal)
-    runner = web.AppRunner(
+    runner = Runner(
         app, access_log_class=_AccessLog, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
     )
     await runner.setup()
@@ -154,8 +147,8 @@ def _application(parts: ApiParts, endless: EndlessAnswers, journal: Journal) -> 
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
     request[PREPARED] = True
-    response.headers["Server"] = "Antiphon"
-    for name, value in _HEADERS.items():
+    response.headers["Server"] = HEADERS["Server"]
+    for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 
 
@@ -185,10 +178,14 @@ def _unusable(http: HttpSettings, error: OSError) -> Misconfigured:
 
 
 class _AccessLog(AbstractAccessLogger):
-    """A line per request, without its query: tokens may be in there."""
+    """A line per request for those who look for something; else what went wrong or took long.
+
+    Always without its query: tokens may be in there.
+    """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        self.logger.info(
+        self.logger.log(
+            _level(response, time),
             "%s %s %s %d %.0f ms",
             request.remote,
             request.method,
@@ -196,3 +193,10 @@ class _AccessLog(AbstractAccessLogger):
             response.status,
             time * 1000,
         )
+
+
+def _level(response: web.StreamResponse, time: float) -> int:
+    if response.status >= 500:
+        return logging.WARNING
+    is_endless = response.status == 101 or response.content_type.startswith("audio/")
+    return logging.INFO if time >= _SLOW_S and not is_endless else logging.DEBUG
