@@ -18,7 +18,20 @@ from antiphon.types import Principal, Role
 async def memory_database() -> AsyncIterator[None]:
     async with TortoiseContext() as context:
         await context.init(
-            db_url="sqlite://:memory:", modules={"antiphon": list(CORE_TABLES.modules)}
+            config={
+                "connections": {
+                    "default": {
+                        "engine": "antiphon.store.sqlite",
+                        "credentials": {"file_path": ":memory:"},
+                    }
+                },
+                "apps": {
+                    "antiphon": {
+                        "models": list(CORE_TABLES.modules),
+                        "default_connection": "default",
+                    }
+                },
+            }
         )
         await context.generate_schemas()
         yield

@@ -67,6 +67,11 @@ def device_view(client_id: UUID | None, zone_id: UUID | None, device_id: str) ->
     )
 
 
+def _sees(principal: Principal, zone: PlaybackView) -> bool:
+    is_own = principal.client_id in (None, zone.client_id)
+    return is_own and principal.floor_id in (None, zone.floor_id)
+
+
 class FakeZones:
     """Obeys at once and says so on the bus. `asked` holds each command: name, principal, value.
 
@@ -141,7 +146,7 @@ class FakeZones:
 
     def _see(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         zone = self.by_id.get(zone_id)
-        if zone is None or principal.client_id not in (None, zone.client_id):
+        if zone is None or not _sees(principal, zone):
             raise NotFound("zone", zone_id)
         return zone
 
@@ -151,8 +156,7 @@ class FakeZones:
         return [
             zone
             for zone in self.by_id.values()
-            if principal.client_id in (None, zone.client_id)
-            and (only is None or zone.zone_id in only)
+            if _sees(principal, zone) and (only is None or zone.zone_id in only)
         ]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:

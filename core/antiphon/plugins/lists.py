@@ -21,8 +21,11 @@ from pydantic_core import CoreSchema, core_schema
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from antiphon.store import total
 from antiphon.text import UNSEEN
 from antiphon.types import Frozen
+
+_FAR = 1_000
 
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
@@ -42,7 +45,12 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        return await rows.offset(self.offset).limit(self.limit), await rows.count()
+        page = rows.offset(self.offset).limit(self.limit)
+        if self.offset >= _FAR:
+            # An index has the keys: the rows that are passed over need not be read.
+            keys = await page.values_list(rows.model._meta.pk_attr, flat=True)
+            page = rows.filter(pk__in=list(keys))
+        return await page, await total(rows)
 
 
 class DeletableQuery(ListQuery):
