@@ -143,6 +143,31 @@ class DeviceChanged(DeviceEvent):
     zone_id: UUID | None
 
 
+class DeviceRemoved(DeviceEvent):
+    """A loudspeaker was taken out of the server's books; `hardware_id` is its own id."""
+
+    hardware_id: str
+
+
+class DeviceFellSilent(DeviceEvent):
+    """A loudspeaker is connected and its zone plays, but nothing is heard from it."""
+
+    zone_id: UUID
+    level_db: float
+
+
+class DeviceHeard(DeviceEvent):
+    """A loudspeaker that had fallen silent is heard again, or has no reason to be heard."""
+
+
+class DevicePending(Event):
+    """A loudspeaker asks to join and shows a code; with `replaces`, under the id of another one."""
+
+    device_key: str
+    name: str
+    replaces: bool
+
+
 class MediaImported(Event):
     """A file was added to a library."""
 

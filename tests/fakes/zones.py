@@ -9,7 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from antiphon.errors import AntiphonError, Conflict, NotFound
-from antiphon.events import CallChanged, DeviceChanged, EventBus, PlaybackChanged, ZoneDeleted
+from antiphon.events import (
+    CallChanged,
+    DeviceChanged,
+    DeviceRemoved,
+    EventBus,
+    PlaybackChanged,
+    ZoneDeleted,
+)
 from antiphon.plugins import (
     AnnouncementView,
     CallRequest,
@@ -291,6 +298,15 @@ class FakeDevices:
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         await self.view(principal, device_id)
         return self.change(device_id, volume=volume)
+
+    async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
+        device = await self.view(principal, device_id)
+        del self.by_id[device_id]
+        gone = DeviceRemoved(
+            client_id=device.client_id, device_id=device_id, hardware_id=device.device_id
+        )
+        self.bus.publish(gone)
+        return device
 
     async def report(self, report: DeviceReport) -> DeviceView:
         self.reports.append(report)
