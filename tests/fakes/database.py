@@ -21,7 +21,15 @@ async def memory_database(**plugins: str) -> AsyncIterator[None]:
     modules: dict[str, Iterable[str | ModuleType]] = {"antiphon": list(CORE_TABLES.modules)}
     modules |= {name: [module] for name, module in plugins.items()}
     async with TortoiseContext() as context:
-        await context.init(db_url="sqlite://:memory:", modules=modules)
+        apps = {
+            name: {"models": list(models), "default_connection": "default"}
+            for name, models in modules.items()
+        }
+        connection = {
+            "engine": "antiphon.store.sqlite",
+            "credentials": {"file_path": ":memory:"},
+        }
+        await context.init(config={"connections": {"default": connection}, "apps": apps})
         await context.generate_schemas()
         yield
 
