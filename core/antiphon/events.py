@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from antiphon.types import CallState, Frozen, Playback
+from antiphon.types import CallState, DeadAirStep, Frozen, Playback
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +84,17 @@ class ZoneStarved(ZoneEvent):
 
     seconds: float
     reason: str
+
+
+class ZoneSilent(ZoneEvent):
+    """A zone should play music and none is heard; told at each `step` that is taken against it."""
+
+    seconds: float
+    step: DeadAirStep
+
+
+class ZoneHeard(ZoneEvent):
+    """A zone that was silent plays its own music again."""
 
 
 class LevelMeasured(ZoneEvent):

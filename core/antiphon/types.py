@@ -132,6 +132,15 @@ class CallStyle(StrEnum):
     BETWEEN = "between"
 
 
+class DeadAirStep(StrEnum):
+    """What is done where music should be heard and is not, one after the other."""
+
+    NEXT_TRACK = "next_track"
+    RESTART = "restart"
+    FALLBACK = "fallback"
+    NOTHING_LEFT = "nothing_left"
+
+
 class Playback(StrEnum):
     """What a zone's music was asked to do."""
 

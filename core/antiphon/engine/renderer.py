@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from antiphon.engine.cache import PcmCache
 from antiphon.engine.deck import Feeder
-from antiphon.engine.lane import Lane
+from antiphon.engine.fallback import endless
+from antiphon.engine.lane import METER_EVERY, Fallback, Lane
 from antiphon.engine.programme import Programme
 from antiphon.engine.protocol import (
     CHANNELS,
@@ -24,9 +28,11 @@ from antiphon.engine.protocol import (
     LoadProgramme,
     OpenTap,
     Pause,
+    Quiet,
     RemoveZone,
     Report,
     Resume,
+    SetFallback,
     SetUpcoming,
     SetVolume,
     StartCall,
@@ -36,10 +42,12 @@ from antiphon.engine.protocol import (
 from antiphon.engine.sink import NullSink, Sink, TapSink, open_sink
 from antiphon.engine.voice import Voice
 
+_log = logging.getLogger(__name__)
+
 BLOCK_FRAMES = 960
 _BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
 _STARVED_EVERY_S = 10
-_METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
+_QUIET_FROM_S = 2.0
 
 
 @dataclass(slots=True)
@@ -67,6 +75,8 @@ class Renderer:
         self._lanes: dict[str, Lane] = {}
         self._programmes: dict[str, Programme] = {}
         self._dropped: list[Programme] = []
+        self._fallback: Fallback | None = None
+        self._quiet: set[str] = set()
         self._calls: dict[str, _Call] = {}
         self._held: set[str] = set()
         self._lost: dict[tuple[str, str], float] = {}
@@ -83,6 +93,7 @@ class Renderer:
             HoldNext: self._hold_next,
             DropProgramme: self._drop,
             Attach: self._attach,
+            SetFallback: self._set_fallback,
             StartCall: self._start_call,
             StopCall: self._stop_call,
             OpenTap: self._open_tap,
@@ -98,7 +109,7 @@ class Renderer:
         frame, frames = self.frame, self.block_frames
         if self._calls:
             self._begin_ready_calls()
-        metered = frame // frames % _METER_EVERY == 0
+        metered = frame // frames % METER_EVERY == 0
         for lane in self._lanes.values():
             lane.process(frame, frames, metered=metered)
         if self._calls:
@@ -118,6 +129,9 @@ class Renderer:
     # --- zones ----------------------------------------------------------------------------------
 
     def _configure(self, command: Configure) -> None:
+        kept = (command.cache_folder, command.cache_bytes)
+        if kept != (self._levels.cache_folder, self._levels.cache_bytes):
+            self._feeder.cache = _cache(command)
         self._levels = command
         for lane in self._lanes.values():
             lane.configure(command)
@@ -129,6 +143,7 @@ class Renderer:
         else:
             lane = Lane(command.zone, self._open(command), command.volume, self._levels)
             self._lanes[command.zone] = lane
+            lane.set_fallback(self._fallback)
         lane.background_percent = command.background_percent
         lane.set_volume(command.volume)
 
@@ -145,6 +160,7 @@ class Renderer:
         if lane is None:
             return
         lane.sink.close()
+        self._quiet.discard(command.zone)
         for name, call in self._calls.items():
             if command.zone in call.asked | call.lanes:
                 call.asked.discard(command.zone)
@@ -206,6 +222,16 @@ class Renderer:
                 if lane.programme is programme:
                     lane.attach(None)
             self._dropped.append(programme)
+
+    def _set_fallback(self, command: SetFallback) -> None:
+        if self._fallback is not None:
+            self._dropped.append(self._fallback.programme)
+        self._fallback = None
+        if command.tracks:
+            programme = endless(command.tracks, self._feeder, self._levels.true_peak_db)
+            self._fallback = Fallback(programme, command.after_s)
+        for lane in self._lanes.values():
+            lane.set_fallback(self._fallback)
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -295,6 +321,7 @@ class Renderer:
         starving = {id(p): p.take_starved_s() for p in self._programmes.values()}
         for zone, lane in self._lanes.items():
             self._report(lane.level())
+            self._tell_quiet(lane)
             self._lose(zone, starving.get(id(lane.programme), 0.0), "decode")
             lost_bytes = lane.sink.take_lost_bytes()
             if lane.audible or lane.voice:  # silence that nobody took is no loss
@@ -311,6 +338,13 @@ class Renderer:
                     self._report(Starved(zone, round(seconds, 3), reason))
             self._lost.clear()
 
+    def _tell_quiet(self, lane: Lane) -> None:
+        is_quiet = lane.quiet_s >= _QUIET_FROM_S
+        if is_quiet or lane.zone in self._quiet:
+            seconds = round(lane.quiet_s, 1) if is_quiet else 0.0
+            self._report(Quiet(lane.zone, seconds, lane.has_fallen_back))
+            (self._quiet.add if is_quiet else self._quiet.discard)(lane.zone)
+
     def _lose(self, zone: str, seconds: float, reason: str) -> None:
         """Count a loss, and tell of the first one at once; more follow in a sum."""
         if seconds <= 0.0:
@@ -320,3 +354,13 @@ class Renderer:
             self._lost[zone, reason] = 0.0
         else:
             self._lost[zone, reason] += seconds
+
+
+def _cache(command: Configure) -> PcmCache | None:
+    if not command.cache_bytes:
+        return None
+    try:
+        return PcmCache(Path(command.cache_folder), command.cache_bytes)
+    except OSError as error:
+        _log.warning("Decoded sound is not kept: %s", error)
+        return None

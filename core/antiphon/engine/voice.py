@@ -6,7 +6,7 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
-from antiphon.engine.limiter import AHEAD_FRAMES
+from antiphon.engine.limiter import AHEAD_FRAMES, peak
 from antiphon.engine.protocol import SAMPLE_RATE, StartCall
 from antiphon.engine.ramps import Mix
 
@@ -38,6 +38,7 @@ class Voice:
         self._heard = 0
         self._rendered_at = -1
         self._rendered: Mix | None = None
+        self._peak: float | None = None
         self._feed()
 
     @property
@@ -77,6 +78,7 @@ class Voice:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
+            self._peak = None
             self._rendered = self._render(frames)
         return self._rendered
 
@@ -84,8 +86,16 @@ class Voice:
         """The next samples, for a limiter; None while there are none or it is not sure."""
         if self._chime is not None or self._silence:
             return None
-        deck = self._after if self._rested else self._clip
-        return deck.peek(AHEAD_FRAMES) if deck is not None else None
+        deck = self._after if self._rested and self._after is not None else self._clip
+        ahead = deck.peek(AHEAD_FRAMES)
+        return ahead if len(ahead) == AHEAD_FRAMES else None
+
+    def peak(self) -> float:
+        """The largest magnitude in the block that was rendered last and in what will follow."""
+        if self._peak is None:
+            parts = (part for part in (self._rendered, self.ahead()) if part is not None)
+            self._peak = max(map(peak, parts), default=0.0)
+        return self._peak
 
     def _render(self, frames: int) -> Mix | None:
         self._feed()

@@ -19,6 +19,7 @@ from antiphon.events import EventBus
 from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
+from antiphon.playback.dead_air import DeadAir
 from antiphon.playback.expand import chosen, expand
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.ledger import Ledger
@@ -89,6 +90,7 @@ class ZoneController:
             bus, renderer.send, media, audio, self._programme_changed, self._calls.track_over
         )
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._dead_air_s = audio.dead_air_s
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -100,7 +102,9 @@ class ZoneController:
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
-            reports = Reports(self._bus, self._channels, self._calls)
+            dead_air = DeadAir(self._bus.publish, self._dead_air_s)
+            stack.callback(dead_air.close)
+            reports = Reports(self._bus, self._channels, self._calls, dead_air)
             stack.callback(self._renderer.subscribe(reports.handle))
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))

@@ -50,7 +50,12 @@ class DatabaseSettings(Section):
 
 
 class AudioSettings(Section):
-    """Levels and ramps of everything that is heard."""
+    """Levels and ramps of everything that is heard.
+
+    `cache_gb`: how much decoded sound is kept on disk, 0.7 GB an hour; 0 keeps none. Where music
+    should play and none is heard for `dead_air_s`, the track is skipped, then the music started
+    anew, then `fallback_folder` is played.
+    """
 
     music_lufs: float = Field(default=-18.0, ge=-40, le=-6)
     voice_lufs: float = Field(default=-16.0, ge=-40, le=-6)
@@ -58,6 +63,10 @@ class AudioSettings(Section):
     duck_gap_lu: float = Field(default=12.0, ge=0, le=60)
     duck_down_s: float = Field(default=0.5, ge=0.02, le=5)
     duck_up_s: float = Field(default=1.0, ge=0.02, le=10)
+    cache_gb: float = Field(default=4.0, ge=0)
+    dead_air_s: float = Field(default=10.0, ge=2, le=600)
+    fallback_folder: Path | None = None
+    max_renderers: int = Field(default=0, ge=0, le=64)
 
 
 class SnapcastSettings(Section):
