@@ -68,6 +68,7 @@ class Programme:
         self._serial = 0
         self._aim: int | None = None
         self._is_holding = False
+        self._began_with = ""
         self.is_between = False
 
     # --- what it is ----------------------------------------------------------------------------
@@ -232,7 +233,8 @@ class Programme:
         self._news.started(self.zones, item, report.position_s)
         self._ahead.fill()
         self._around.changed(self)
-        self._around.track_over(self)
+        if item.entry != self._began_with and not self._is_holding:
+            self._around.track_over(self)
 
     def track_finished(self, report: protocol.TrackFinished) -> None:
         """The last sample of a track went out."""
@@ -345,6 +347,7 @@ class Programme:
             )
         )
         self._leading = window[0]
+        self._began_with = window[0].entry
         self._is_dry = self._is_owed = self.is_between = False
         self._hold(position_s)
 
