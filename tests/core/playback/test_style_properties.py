@@ -59,6 +59,8 @@ def check(case: Case, simulation: Simulation) -> None:
     for call in case.calls:
         for zone in call.zones:
             whole = heard[call.name, zone].count(call.length)
+            if call.wishes["when_cut"] == "drop":
+                assert all(piece == call.length for piece in heard[call.name, zone][:-1])
             state = simulation.ends[call.name, zone]
             assert state.final
             assert whole <= int(call.wishes["times"]), "heard more often than asked for"
