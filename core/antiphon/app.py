@@ -41,6 +41,7 @@ from antiphon.settings import (
     load,
 )
 from antiphon.store import Database, open_database
+from antiphon.store.purge import purging
 from antiphon.streams import Snapcast
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.tokens import load_secret_key
@@ -108,9 +109,11 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         enter = stack.enter_async_context
         place = stack.enter_context(occupied(settings.data_dir))
         check_private(settings, place.secret_key)
+        secret_key = load_secret_key(place.secret_key)
         # Before every task: the ORM keeps its connections in a context variable.
         database = await enter(_database(settings, plugins))
         admin_password = await _first_people(settings)
+        await enter(purging(place.media_dir, settings.trash.keep_days))
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
         most = settings.audio.max_renderers
@@ -120,7 +123,8 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
         live = await enter(LiveAudio(renderer))
         devices = await enter(DeviceService(bus, snapcast))
-        zones = ZoneController(bus, renderer, snapcast, media, settings.audio)
+        latency_s = snapcast.latency_s + settings.audio.output_latency_ms / 1000
+        zones = ZoneController(bus, renderer, snapcast, media, settings.audio, latency_s)
         parts = PluginParts(
             bus=bus,
             zones=zones,
@@ -130,12 +134,14 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             jobs=jobs,
             data_dir=place.data_dir,
             media_dir=place.media_dir,
+            secret_key=secret_key,
             add_driver=devices.add_driver,
         )
         connected = await connect(plugins, parts)
         api = ApiParts(
             http=settings.http,
-            secret_key=load_secret_key(place.secret_key),
+            secret_key=secret_key,
+            media_dir=place.media_dir,
             bus=bus,
             building=Building(bus),
             zones=zones,

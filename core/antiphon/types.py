@@ -124,14 +124,6 @@ class CallState(StrEnum):
         return self not in (CallState.PREPARING, CallState.QUEUED, CallState.PLAYING)
 
 
-class CallStyle(StrEnum):
-    """What becomes of a zone's music while a call is heard there."""
-
-    OVER = "over"
-    PAUSE = "pause"
-    BETWEEN = "between"
-
-
 class DeadAirStep(StrEnum):
     """What is done where music should be heard and is not, one after the other."""
 
@@ -139,6 +131,14 @@ class DeadAirStep(StrEnum):
     RESTART = "restart"
     FALLBACK = "fallback"
     NOTHING_LEFT = "nothing_left"
+
+
+class CallStyle(StrEnum):
+    """What becomes of a zone's music while a call is heard there."""
+
+    OVER = "over"
+    PAUSE = "pause"
+    BETWEEN = "between"
 
 
 class Playback(StrEnum):

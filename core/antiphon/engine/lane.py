@@ -20,6 +20,8 @@ _SWAP_S = 0.04
 _FALLBACK_S = 1.0
 _QUIET = 32768 * 10 ** (-60 / 20)  # music that nobody hears
 METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
+_QUEUE_SHARE = 0.1
+_QUEUE_JUMP_S = 0.05
 _LN_PER_DB = float(np.log(10.0) / 20.0)
 
 
@@ -66,6 +68,12 @@ class Lane:
         self._quiet_s = 0.0
         self._silence = b""
         self._calm = False
+        self._queued_s = 0.0
+
+    @property
+    def queued_s(self) -> float:
+        """How long a block waits in the sink before it is taken, about."""
+        return self._queued_s
 
     @property
     def programme(self) -> Programme | None:
@@ -166,6 +174,8 @@ class Lane:
             block = self._mix(frame, frames, programme)
             self._calm = self._is_calm()
         data = self._silent(frames) if block is None else block.data.cast("B")
+        if metered:
+            self._look_at_queue()
         self.sink.write(data)
         if self.tap is not None:
             self.tap.write(data)
@@ -173,12 +183,19 @@ class Lane:
             self._measure(block)
             self._watch(METER_EVERY * frames / SAMPLE_RATE)
 
+    def _look_at_queue(self) -> None:
+        """It swings by a block or two as reader and writer take turns: follow it slowly."""
+        waiting_s = self.sink.waiting_s()
+        self._queued_s += (waiting_s - self._queued_s) * _QUEUE_SHARE
+        if abs(waiting_s - self._queued_s) > _QUEUE_JUMP_S:
+            self._queued_s = waiting_s
+
     def _is_calm(self) -> bool:
         return (
             self.voice is None
             and self._duck_db.value == 0.0
-            and self._presence.value == 1.0
             and self._safety_gain.value == 0.0
+            and self._presence.value == 1.0
             and not self._limiter.acting
             and self._is_even()
         )
@@ -186,7 +203,7 @@ class Lane:
     def _is_even(self) -> bool:
         """Whether no gain moves."""
         ramps = (
-            self._volume, self._duck_db, self._voice_gain, self._joining, self._presence,
+            self._volume, self._duck_db, self._voice_gain, self._presence, self._joining,
             self._safety_gain,
         )  # fmt: skip
         return self._leaving is None and not any(ramp.moving for ramp in ramps)
@@ -266,9 +283,9 @@ class Lane:
     def _watch(self, seconds: float) -> None:
         """See whether there is music where there should be, and fall back to what there is."""
         programme, safety = self._programme, self._safety
+        if self.voice is not None:
+            return  # for which the music may have made way
         is_asked = programme is not None and programme.is_asked_to_play
-        if programme is not None and self.voice is not None:
-            is_asked = is_asked and not (self.voice.pauses or programme.waits)
         is_quiet = is_asked and programme is not None and programme.peak() < _QUIET
         self._quiet_s = self._quiet_s + seconds if is_quiet else 0.0
         if safety and self.has_fallen_back != (self._quiet_s >= safety.after_s):

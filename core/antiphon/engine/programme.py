@@ -151,8 +151,8 @@ class Programme:
 
     @property
     def is_asked_to_play(self) -> bool:
-        """Whether there should be music, be there any or not."""
-        return self._playing
+        """Whether there should be music now, be there any or not."""
+        return self._playing and not self.waits
 
     def take_starved_s(self) -> float:
         """Seconds that were silent because the feeder was late, since the last call of this."""
@@ -303,7 +303,12 @@ class Programme:
         return self._cross(wanted)
 
     def _next_can_start(self) -> bool:
-        return self._next is not None and self._next.deck.ready and not self._next.deck.failed
+        """Whether the next track may begin while the current one is heard."""
+        current, following = self._current, self._next
+        if current is None or following is None:
+            return False
+        blend = current.track.blends and following.track.blends
+        return blend and following.deck.ready and not following.deck.failed
 
     def _begin_crossfade(self) -> None:
         if self._current is None or self._next is None:

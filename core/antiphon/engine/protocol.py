@@ -18,12 +18,16 @@ CHANNELS = 2
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`."""
+    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`.
+
+    One that does not blend is never faded into or out of: what is spoken is heard whole.
+    """
 
     entry: str
     path: str
     gain_db: float = 0.0
     lufs: float = -18.0
+    blends: bool = True
 
 
 @dataclass(frozen=True, slots=True)

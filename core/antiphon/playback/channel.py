@@ -59,6 +59,8 @@ class Channel:
         """All that the zone plays at this moment."""
         programme, item = self.programme, self.programme.current
         is_stopped = programme.playback is Playback.STOPPED
+        if item is not None and item.spoken is not None:
+            announcement, item = item.spoken.record.announcement(self.zone_id), None
         track = levels.track_view(item.media, item.duration_s) if item is not None else None
         return PlaybackView(
             zone_id=self.zone_id,
@@ -83,12 +85,15 @@ class Channel:
     def snapshot(self, announcement: AnnouncementView | None) -> Snapshot:
         """What has to be kept to go on after a restart."""
         programme, item = self.programme, self.programme.current
+        position_s = programme.position_s
+        if item is not None and item.spoken is not None:  # a restart goes on behind it
+            item, position_s = None, 0.0
         track = levels.track_view(item.media, item.duration_s) if item is not None else None
         return Snapshot(
             {
                 "programme_id": programme.id,
                 "playback": programme.playback,
-                "position_s": programme.position_s,
+                "position_s": position_s,
                 "queue_position": programme.queue.cursor - programme.queue.base,
                 "current_playlists": saved_source(programme.queue),
                 "shuffle": programme.queue.shuffle,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
-from antiphon.playback.window import RESOLVE_LIMIT_S, Item, Miss, resolve
-from antiphon.plugins.media import MediaRegistry
-
-_log = logging.getLogger(__name__)
+from antiphon.playback.spoken import Spoken
+from antiphon.playback.window import Item, Miss, next_round, resolve, split_at
+from antiphon.plugins.media import REST, Media, MediaRegistry
 
 WINDOW = 8
 TRIES = 10
@@ -54,11 +53,62 @@ class Window:
         self._failures = 0
         self._retries = 0
         self._is_outdated = False
+        self._outdated: dict[str, Item] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more is being looked for."""
+        return self._task is not None and not self._task.done()
 
     @property
     def first(self) -> Item | None:
         """The track that plays, is held, or is about to start."""
         return self.items[0] if self.items else None
+
+    @property
+    def rests(self) -> bool:
+        """Whether there is nothing more because the queue's source wants a rest."""
+        queue = self._owner.queue
+        if self.items or self.next is None or queue.source is None:
+            return False
+        return queue.at(self.next) == REST
+
+    def insert(self, media: Iterable[Media], spoken: Spoken, *, first: bool) -> None:
+        """Let this be spoken behind the first item, or before it, after what is to be already."""
+        place = 0 if first else 1
+        while place < len(self.items) and self.items[place].spoken is not None:
+            place += 1
+        following = self.items[place].cursor if place < len(self.items) else self.next
+        cursor = self._owner.queue.cursor if following is None else following
+        self.items[place:place] = [Item.between(cursor, one, spoken) for one in media]
+
+    def begun(self, item: Item) -> bool:
+        """An item has begun: it is the first now. True where others follow than were known.
+
+        What was to be spoken and came too late to stand before it follows it.
+        """
+        place = self.items.index(item)
+        late = [one for one in self.items[:place] if one.is_pending]
+        for one in late:
+            one.cursor = item.next_cursor
+        self.items[: place + 1] = [item, *late]
+        return bool(late)
+
+    def slips_in(self, item: Item, leading: Item | None) -> bool:
+        """Whether an item stands first that others were to replace, but it began before that."""
+        if self.next is None or self._outdated.pop(item.entry, None) is None:
+            return False
+        place = 1 if leading is not None and leading is self.first else 0
+        before, behind = self.items[:place], self.items[place:]
+        follows = before[0].next_cursor if before else behind[0].cursor if behind else self.next
+        if not self._owner.queue.slip_in(follows, item.media.ref):
+            return False
+        for other in behind:
+            other.cursor += 1
+        self.next += 1
+        item.cursor = follows
+        self.items.insert(place, item)
+        return True
 
     def begin(self, items: list[Item], following: int | None, *, same_queue: bool) -> None:
         """Go on from other tracks."""
@@ -66,6 +116,7 @@ class Window:
         self.items, self.next = items, following
         self._misses = self._failures = self._retries = 0
         self._is_outdated = self._is_outdated and same_queue
+        self._outdated.clear()
 
     def fill(self) -> None:
         """See that tracks are resolved ahead."""
@@ -112,10 +163,14 @@ class Window:
     async def _filling(self) -> None:
         queue = self._owner.queue
         if self._is_outdated:
-            await self._follow(None if self.first is None else self.first.cursor + 1)
-        while len(self.items) < self._room and (cursor := self.next) is not None:
-            if queue.source is not None and queue.begins_round(cursor):
-                await self._follow(cursor)
+            here = self.next if self.rests else None
+            await self._follow(here if self.first is None else self.first.next_cursor)
+        while len(self.items) < self._room and self.next is not None:
+            if queue.source is not None and queue.begins_round(self.next):
+                await self._follow(self.next)
+            cursor = self.next
+            if queue.source is not None and queue.at(cursor) == REST:
+                break
             if max(self._misses, self._failures) >= min(len(queue), TRIES):
                 await self._back_off()
             found = await resolve(self._media, self._client_id, queue.at(cursor))
@@ -129,7 +184,7 @@ class Window:
             self.items.append(item)
             self.next = queue.after(cursor)
             self._owner.took(item)
-        if not self.items:
+        if not self.items and not self.rests:
             self._task = None
             self._owner.ran_out()
 
@@ -141,20 +196,20 @@ class Window:
         queue = self._owner.queue
         if queue.source is None or cursor is None:
             return
-        try:
-            async with asyncio.timeout(RESOLVE_LIMIT_S):
-                past = queue.last(cursor)
-                refs = await self._media.follow(self._client_id, queue.source, past)
-        except Exception as error:
-            _log.warning("%s %s gave no more: %r", queue.source.kind, queue.source.value, error)
-            refs = ()
+        wanted = cursor
+
+        def begin() -> int:
+            return wanted if self.first is None else max(wanted, self.first.next_cursor)
+
+        cursor, refs = await next_round(self._media, self._client_id, queue, begin)
         self._is_outdated = False
         if refs:
-            if self.first is not None:  # another one than before, if the source took its time
-                cursor = max(cursor, self.first.cursor + 1)
             queue.grow(cursor, refs)
-            self.items = [item for item in self.items if item.cursor < cursor]
+            self.items, gone = split_at(self.items, cursor)
             self.next = cursor
+            # The renderer may begin one of them before it hears what follows instead.
+            self._outdated |= {item.entry: item for item in gone}
+            self._outdated = dict([*self._outdated.items()][-2 * WINDOW :])
 
     async def _back_off(self) -> None:
         """Nothing can be played: say so, wait, and try again."""

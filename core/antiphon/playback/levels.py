@@ -19,6 +19,12 @@ def track(entry: str, media: Media, audio: AudioSettings) -> Track:
     return Track(entry, str(media.path), gain_db, lufs)
 
 
+def spoken_track(entry: str, media: Media, audio: AudioSettings) -> Track:
+    """A voice, or its chime, as an item of a programme."""
+    gain_db, lufs = _levels(media, audio.voice_lufs, audio.true_peak_db)
+    return Track(entry, str(media.path), gain_db, lufs, blends=False)
+
+
 def clip(media: Media, audio: AudioSettings) -> Clip:
     """A file as the voice of a call, or its chime.
 

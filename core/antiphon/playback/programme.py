@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
@@ -15,10 +15,11 @@ from antiphon.playback import levels
 from antiphon.playback.filling import TRIES, WINDOW, Window
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
+from antiphon.playback.spoken import Spoken, SpokenBetween
 from antiphon.playback.window import Item, Miss, first_playable
-from antiphon.plugins.media import MediaRegistry
+from antiphon.plugins.media import REST, MediaRegistry
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback
+from antiphon.types import CallState, Playback
 
 RESTART_AFTER_S = 3.0
 LAST_SEEK_S = 0.1
@@ -28,7 +29,8 @@ LAST_SEEK_S = 0.1
 class Surroundings:
     """What a programme works with.
 
-    `changed` hears of what it did by itself, `track_over` of the end of each of its tracks.
+    `changed` hears of what it did by itself, `track_over` of the end of each of its tracks,
+    `between` of what is spoken as an item of it.
     """
 
     bus: EventBus
@@ -37,6 +39,7 @@ class Surroundings:
     audio: AudioSettings
     changed: Callable[[Programme], None]
     track_over: Callable[[Programme], None]
+    between: SpokenBetween
 
 
 class Programme:
@@ -90,6 +93,16 @@ class Programme:
         if self._moving_since is not None:
             position_s += asyncio.get_running_loop().time() - self._moving_since
         return min(position_s, self.current.duration_s) if self.current else position_s
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether tracks are being resolved ahead."""
+        return self._ahead.is_busy
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is heard because its source wants a rest; see `go_on`."""
+        return self.playback is Playback.PLAYING and self._is_dry and self._ahead.rests
 
     def fork(self) -> Programme:
         """A programme of its own, stopped, with the same queue at the same track."""
@@ -152,6 +165,39 @@ class Programme:
                 self._ahead.stop()
                 self._ahead.fill()
 
+    def go_on(self) -> None:
+        """End a rest. Nothing happens where there is none."""
+        if self.is_resting and self._ahead.next is not None:
+            self._ahead.next = self.queue.cursor = self._ahead.next + 1
+            self._ahead.fill()
+
+    def insert(self, spoken: Spoken) -> None:
+        """Let this be heard after the current track, behind what was inserted before it.
+
+        Raises Conflict where there is no track that it could follow.
+        """
+        is_resting = self.is_resting
+        if self.playback is Playback.STOPPED or not (self.current or is_resting):
+            raise Conflict("No music plays here that it could follow.")
+        self._ahead.insert(spoken.items, spoken, first=is_resting)
+        self._around.between.queued(spoken)
+        if self._is_dry:
+            self._load(0.0)
+        else:
+            mine = (item for item in self._ahead.items if item.spoken is spoken)
+            self._known |= {item.entry: item for item in mine}
+            self._hand_over()
+
+    async def take_back(self, spoken: Spoken) -> None:
+        """Let what was inserted not be heard, or no more."""
+        is_heard = self.current is not None and self.current.spoken is spoken
+        self._around.between.end(spoken, CallState.REVOKED, "it was revoked")
+        if is_heard:
+            await self.next()
+        elif any(item.spoken is spoken for item in self._ahead.items):
+            self._ahead.items = [one for one in self._ahead.items if one.spoken is not spoken]
+            self._hand_over()
+
     def hold_next(self, hold: bool) -> None:  # noqa: FBT001  it says what it is
         """Do not go on behind the end of the current track, until told otherwise."""
         if hold != self._is_holding:
@@ -167,7 +213,8 @@ class Programme:
         self.close()
         self.playback = Playback.STOPPED
         self.problem = None
-        self._ahead.items.clear()
+        self._give_up_spoken(self._ahead.items, "the music was stopped")
+        self._ahead.begin([], None, same_queue=True)
         self._known.clear()
         self._leading = None
         self._is_dry = True
@@ -185,6 +232,8 @@ class Programme:
     async def next(self) -> None:
         """Go to the next track; after the last one the music stops."""
         following = self.queue.skip(self._here())
+        if self._aim is None and self.current is not None and self.current.spoken is not None:
+            following = self.current.next_cursor
         if following is None:
             self.stop()
             self.queue.rewind()
@@ -217,10 +266,13 @@ class Programme:
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
         item = self._known.get(report.entry)
-        window = self._ahead.items
-        if item is None or item not in window:
+        if item is None:
             return
-        del window[: window.index(item)]
+        if item not in self._ahead.items:
+            if not self._ahead.slips_in(item, self._leading):
+                return
+            self._is_owed = True
+        self._is_owed = self._ahead.begun(item) or self._is_owed
         self.is_between = False
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
@@ -230,7 +282,10 @@ class Programme:
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
             self._moving_since = asyncio.get_running_loop().time()
-        self._news.started(self.zones, item, report.position_s)
+        if item.spoken is not None:
+            self._around.between.started(item.spoken)
+        else:
+            self._news.started(self.zones, item, report.position_s)
         self._ahead.fill()
         self._around.changed(self)
         if item.entry != self._began_with and not self._is_holding:
@@ -245,7 +300,12 @@ class Programme:
             self._ahead.sounds()
         is_current = item is self.current
         self._drop(item)
-        self._news.finished(self.zones, item, report.played_s)
+        if item.spoken is not None:
+            is_whole = report.reason == "ended"
+            self._around.between.finished(item.spoken, report.played_s, is_whole=is_whole)
+            self._around.changed(self)
+        else:
+            self._news.finished(self.zones, item, report.played_s)
         if self._is_holding and is_current:
             self.is_between = True
             self._around.track_over(self)
@@ -256,6 +316,9 @@ class Programme:
         if item is None:
             return
         self._drop(item)
+        if item.spoken is not None:
+            self._around.between.end(item.spoken, CallState.FAILED, report.message)
+            return
         self._news.failed(self.zones, item, report.message)
         self._ahead.failed()
 
@@ -272,8 +335,11 @@ class Programme:
         self._is_dry = True
         if self._ahead.next is None:
             self._finish()
-        else:
-            self._ahead.fill()
+            return
+        if self.is_resting:  # so that a restart of the server finds the rest, not the track
+            self.queue.cursor = self._ahead.next
+            self._around.changed(self)
+        self._ahead.fill()
 
     def moved(self, report: protocol.Position) -> None:
         """Where the current track is."""
@@ -304,11 +370,15 @@ class Programme:
         serial, self._aim = self._serial, cursor if queue is self.queue else None
         misses: list[Miss] = []
         known = self._ahead.items if queue is self.queue else []
-        waiting = [item for item in known if item.cursor >= cursor]
+        waiting = [
+            item
+            for item in known
+            if item.cursor >= cursor and (item.spoken is None or item.is_pending)
+        ]
         try:
             if not waiting or waiting[0].cursor != cursor:
-                cursors = islice(chain([cursor], queue.ahead(cursor)), TRIES)
-                candidates = ((at, queue.at(at)) for at in cursors)
+                tracks = (at for at in chain([cursor], queue.ahead(cursor)) if queue.at(at) != REST)
+                candidates = ((at, queue.at(at)) for at in islice(tracks, TRIES))
                 item, misses = await first_playable(self._around.media, self.client_id, candidates)
                 waiting = [item]
         finally:
@@ -318,7 +388,10 @@ class Programme:
             return
         for miss in misses:
             self._news.missed(self.zones, miss)
-        following = queue.after(waiting[-1].cursor)
+        left = [item for item in self._ahead.items if item not in waiting]
+        self._give_up_spoken(left, "somebody chose other music")
+        last = waiting[-1]
+        following = queue.after(last.cursor) if last.spoken is None else last.cursor
         self._ahead.begin(waiting, following, same_queue=queue is self.queue)
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
@@ -373,6 +446,12 @@ class Programme:
         upcoming = tuple(self._track(item) for item in window[1:])
         self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
 
+    def _give_up_spoken(self, items: Iterable[Item], reason: str) -> None:
+        """Of what was to be spoken, these are not heard; what is heard is told by the renderer."""
+        for spoken in dict.fromkeys(item.spoken for item in items if item.is_pending):
+            if spoken is not None:
+                self._around.between.end(spoken, CallState.FAILED, reason)
+
     def _drop(self, item: Item) -> None:
         """A track is over, or could not be played."""
         if item is self._leading:
@@ -417,4 +496,6 @@ class Programme:
         self._moving_since = None
 
     def _track(self, item: Item) -> protocol.Track:
+        if item.spoken is not None:
+            return levels.spoken_track(item.entry, item.media, self._around.audio)
         return levels.track(item.entry, item.media, self._around.audio)

@@ -23,6 +23,10 @@ class MediaRef(Frozen):
     voice: str | None = None
 
 
+REST = MediaRef(kind="rest", value="")
+"""In what an endless source gives: here the music rests until `Zones.go_on`."""
+
+
 class Media(Frozen):
     """A local file that is ready to play, with what was measured of it.
 

@@ -165,7 +165,7 @@ class CallOptions(Frozen):
         description="Having sounded this long in a zone, it is ended.",
     )
     expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
-    at: AwareDatetime | None = Field(default=None, description="When it starts; within a year.")
+    at: AwareDatetime | None = Field(default=None, description="When it is heard; within a year.")
     dedupe_key: str | None = Field(
         default=None,
         min_length=1,
@@ -240,6 +240,14 @@ class Zones(Protocol):
     Zones that the principal does not reach raise NotFound, as if they did not exist.
     """
 
+    @property
+    def latency_s(self) -> float:
+        """How long sound takes from here until it is heard."""
+
+    @property
+    def notice_s(self) -> float:
+        """How long before its `at` a call has to be made so that it is heard in time."""
+
     async def views(
         self, principal: Principal, only: Collection[UUID] | None = None
     ) -> Sequence[PlaybackView]:
@@ -267,6 +275,9 @@ class Zones(Protocol):
         For a source whose content has changed. Any other queue stays as it is.
         """
 
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """End a rest that the zone's endless source wanted (`REST`); else nothing happens."""
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Hold the music at its position."""
 
@@ -290,6 +301,14 @@ class Zones(Protocol):
 
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """Play an announcement. Returns as soon as the call is accepted."""
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        """Play an announcement after the current track, as an item of the programme.
+
+        It is gapless, and one sample for all zones of the programme. Of the request `zones`, what
+        is said, `band` and `chime` count. Raises Conflict where the zones are not all those of one
+        programme, or no music plays.
+        """
 
     async def calls(self, principal: Principal) -> Sequence[CallView]:
         """Calls that are open, and the last finished ones, newest first."""

@@ -63,9 +63,12 @@ async def test_a_longer_stop_is_told_and_the_music_goes_on(desk: Desk, tmp_path:
     os.kill(desk.host.pid, signal.SIGSTOP)
     await asyncio.sleep(0.6)
     os.kill(desk.host.pid, signal.SIGCONT)
-    told = await desk.told(Starved)
-    assert (told.zone, told.reason) == ("lobby", "late")
-    assert 0.1 < told.seconds < 2.0
+    seconds = 0.0
+    while seconds < 0.4:  # what a busy machine lost before counts too
+        told = await desk.told(Starved, timeout_s=20)
+        assert (told.zone, told.reason) == ("lobby", "late")
+        seconds += told.seconds
+    assert seconds < 5.0
     heard = await reading
     where(music, heard[-4800:])
 
