@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, playlists, rest, schedules, sound
+from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
+    "quality": quality.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
     "playlists": playlists.main,
     "rest": rest.main,
+    "soak": soak.main,
 }
 
 

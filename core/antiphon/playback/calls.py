@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from uuid import UUID
 
 from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
-from antiphon.playback.approach import Approach, check_time
+from antiphon.playback.approach import Approach, Timing, check_time
 from antiphon.playback.arbiter import Arbiter
 from antiphon.playback.bids import Changed, Rest, Start
 from antiphon.playback.clips import prepare, prepare_again
@@ -44,6 +45,7 @@ _ENDINGS = {
     "failed": CallState.FAILED,
 }
 _Key = tuple[UUID, UUID | None, str]
+_Work = Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Desk:
     receipts: Receipts
     loudspeakers: Loudspeakers
     music_in: Callable[[UUID], Music | None]
+    latency_s: float = 0.0
 
 
 class Calls:
@@ -70,8 +73,9 @@ class Calls:
         self._desk = desk
         self._arbiter = Arbiter()
         self._gaps = Gaps(desk.music_in, self._arbiter.is_free, self._wake)
-        self._approach = Approach(self._arbiter, self._gaps, self._act, self._act_soon)
-        self._launches = Launches(desk.send, desk.audio, self._end)
+        self.timing = Timing(desk.latency_s, desk.audio.duck_down_s)
+        self._approach = Approach(self._arbiter, self._gaps, self.timing, self._act, self._act_soon)
+        self._launches = Launches(desk.send, desk.audio, self.timing, self._end)
         self._by_key: dict[_Key, Record] = {}
         self._records: dict[UUID, Record] = {}
         self._over: deque[UUID] = deque()
@@ -187,7 +191,8 @@ class Calls:
             record.expiry = loop.call_at(expires_at, self._expire, expires_at)
         self._arbiter.submit(bid_of(record, expires_at))
         self._tell()
-        self._go_on(record, self._approach.come(record, clip))
+        record.add_work(clip)
+        self._go_on(record, lambda: self._approach.come(record, clip))
 
     async def revoke(self, record: Record, zones: Iterable[UUID]) -> None:
         """Take a call back in some zones; returns when it is silent there, or soon after."""
@@ -214,18 +219,29 @@ class Calls:
             self._take_in(record, asyncio.create_task(work, name=f"call {record.id}"))
             for zone_id, (state, reason) in endings.items():
                 self._arbiter.leave(record.id, [zone_id], state, reason)
+            self._arbiter.expire(asyncio.get_running_loop().time())
             self._act()
+
+    def end_all(self, client_id: UUID, reason: str) -> set[UUID]:
+        """Take all open calls of a client back, for a reason; returns the zones that had some."""
+        zones: set[UUID] = set()
+        for record in tuple(self._records.values()):
+            if record.client_id == client_id:
+                mine = [zone for zone, part in record.parts.items() if not part.state.final]
+                self._arbiter.leave(record.id, mine, CallState.REVOKED, reason)
+                zones.update(mine)
+        self._act()
+        return zones
 
     # --- the way there -------------------------------------------------------------------------
 
-    def _go_on(self, record: Record, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._guard(record, work), name=f"call {record.id} goes on")
-        record.work.add(task)
-        task.add_done_callback(record.work.discard)
+    def _go_on(self, record: Record, work: _Work) -> None:
+        guarded = self._guard(record, work)
+        record.add_work(asyncio.create_task(guarded, name=f"call {record.id} goes on"))
 
-    async def _guard(self, record: Record, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, record: Record, work: _Work) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             _log.exception("The call %s can not go on", record.id)
             self._arbiter.failed(record.id, f"it could not go on: {error!r}")
@@ -326,8 +342,8 @@ class Calls:
                 for zone_id in decision.zones:
                     self._desk.receipts.note(record, zone_id)
             elif isinstance(decision, Rest):
-                again = self._approach.again(record, decision.zones, decision.gap_s)
-                self._go_on(record, again)
+                rest = (record, decision.zones, decision.gap_s)
+                self._go_on(record, partial(self._approach.again, *rest))
             else:
                 self._launches.stop(record, decision.zones)
         self._tell()

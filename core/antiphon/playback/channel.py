@@ -32,6 +32,7 @@ class Channel:
     volume: int
     background_percent: int | None
     programme: Programme
+    dead_air: str | None = None
 
     @classmethod
     def of(cls, zone: Zone, volume: int, sink: str, programme: Programme) -> Channel:
@@ -78,7 +79,7 @@ class Channel:
             repeat=programme.queue.repeat,
             source=programme.queue.source,
             shared_with=tuple(zone for zone in programme.zones if zone != self.zone_id),
-            problems=(programme.problem,) if programme.problem else (),
+            problems=tuple(filter(None, (programme.problem, self.dead_air))),
         )
 
     def snapshot(self, announcement: AnnouncementView | None) -> Snapshot:

@@ -19,6 +19,7 @@ from antiphon.events import EventBus
 from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
+from antiphon.playback.dead_air import DeadAir
 from antiphon.playback.expand import chosen, queue_of
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.ledger import Ledger
@@ -30,9 +31,12 @@ from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
 from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.subscriptions import Subscriptions
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of
 from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
@@ -65,6 +69,7 @@ class ZoneController:
         snapcast: Streams,
         media: MediaRegistry,
         audio: AudioSettings,
+        latency_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._renderer = renderer
@@ -84,6 +89,7 @@ class ZoneController:
                 self._receipts,
                 self._loudspeakers,
                 self._music_in,
+                latency_s,
             )
         )
         self._between = SpokenBetween(bus, media, self._receipts, self._loudspeakers)
@@ -97,6 +103,9 @@ class ZoneController:
             self._between,
         )
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._subscriptions = Subscriptions(bus, self._silence)
+        self._dead_air_s = audio.dead_air_s
+        self._reached: Memo[list[UUID]] = Memo(Zone)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -108,12 +117,16 @@ class ZoneController:
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
-            reports = Reports(self._bus, self._channels, self._calls)
+            await stack.enter_async_context(self._subscriptions)
+            dead_air = DeadAir(self._bus.publish, self._dead_air_s)
+            stack.callback(dead_air.close)
+            reports = Reports(self._bus, self._channels, self._calls, dead_air)
             stack.callback(self._renderer.subscribe(reports.handle))
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
             await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
             await self._calls.restore()
+            self._subscriptions.enforce()
             task = asyncio.create_task(self._follow(news), name="zones")
             stack.push_async_callback(_end, task)
             self._stack = stack.pop_all()
@@ -127,6 +140,16 @@ class ZoneController:
     ) -> None:
         """Keep where everything is, and let go."""
         await self._stack.aclose()
+
+    @property
+    def latency_s(self) -> float:
+        """See `Zones.latency_s`."""
+        return self._calls.timing.latency_s
+
+    @property
+    def notice_s(self) -> float:
+        """See `Zones.notice_s`."""
+        return self._calls.timing.notice_s
 
     # --- what plays ----------------------------------------------------------------------------
 
@@ -148,6 +171,7 @@ class ZoneController:
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
+        await self._subscriptions.require(channel.client_id)
         if refs := chosen(request):
             queue = await self._queue(channel, refs, shuffle=request.shuffle, repeat=request.repeat)
             await self._start(channel, others, queue, request.crossfade_s)
@@ -168,6 +192,7 @@ class ZoneController:
     ) -> PlaybackView:
         """See `Zones.play_refs`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
@@ -195,6 +220,7 @@ class ZoneController:
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         await channel.programme.resume()
         return self._done(channel)
 
@@ -257,6 +283,7 @@ class ZoneController:
             raise Invalid.field(field, "there is no zone to announce in")
         zones = [channel.zone_id for channel in channels]
         client_id = channels[0].client_id
+        await self._subscriptions.require(client_id)
         return (await self._calls.accept(principal, client_id, zones, request)).view()
 
     @commanded("create", "calls")
@@ -305,7 +332,8 @@ class ZoneController:
     # --- inside --------------------------------------------------------------------------------
 
     async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
-        await reached(principal, [zone_id])
+        key = (reach_of(principal), zone_id)
+        await self._reached.get(key, lambda: reached(principal, [zone_id]))
         return await self._channels.get(zone_id)
 
     async def _reach_all(
@@ -351,6 +379,20 @@ class ZoneController:
             self._channels.move(member, programme)
         for other in left:
             self._programme_changed(other)
+
+    def _silence(self, client_id: UUID, reason: str) -> list[UUID]:
+        """Stop all music and all calls of a client; returns the zones where there were some."""
+        reason = f"the subscription {reason}"
+        programmes = [one.programme for one in self._channels if one.client_id == client_id]
+        stopped: dict[UUID, None] = {}
+        for programme in dict.fromkeys(programmes):
+            if programme.playback is not Playback.STOPPED:
+                stopped |= dict.fromkeys(programme.zones)
+                programme.stop()
+                programme.problem = reason
+                self._programme_changed(programme)
+        stopped |= dict.fromkeys(self._calls.end_all(client_id, reason))
+        return list(stopped)
 
     def _view(self, channel: Channel) -> PlaybackView:
         return channel.view(self._calls.speaking(channel.zone_id))
@@ -411,6 +453,7 @@ class ZoneController:
                 await self._streams.remove(zone_id)
         elif channel is None:
             await self._channels.add([zone])
+            self._subscriptions.enforce()
         else:
             channel.name, channel.floor_id = zone.name, zone.floor_id
             if channel.background_percent != zone.background_volume_percent:

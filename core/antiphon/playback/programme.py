@@ -239,6 +239,10 @@ class Programme:
         else:
             await self._go_to(following)
 
+    async def restart(self) -> None:
+        """Play the current track anew, from files opened anew."""
+        await self._go_to(self._here())
+
     async def previous(self) -> None:
         """Go to the start of the track, or to the one before where it has just begun."""
         if self._aim is None and self.position_s > RESTART_AFTER_S and self.current is not None:
@@ -405,8 +409,7 @@ class Programme:
         is_playing = self.playback is Playback.PLAYING
         if not self.is_loaded:
             self.is_loaded = True
-            for zone in self.zones:
-                self._around.send(protocol.Attach(str(zone), str(self.id)))
+            self._attach_all()
             if self._is_holding:
                 self._around.send(protocol.HoldNext(str(self.id), hold=True))
         self._around.send(
@@ -417,6 +420,18 @@ class Programme:
         self._leading = window[0]
         self._is_dry = self._is_owed = self.is_between = False
         self._hold(position_s)
+
+    def _claim(self) -> None:
+        """Tell the renderer that there should be music, so that it can fall back."""
+        if not self.is_loaded and self.playback is Playback.PLAYING:
+            self.is_loaded = self._is_dry = True
+            self._attach_all()
+            name, crossfade_s = str(self.id), self.crossfade_s
+            self._around.send(protocol.LoadProgramme(name, (), crossfade_s=crossfade_s))
+
+    def _attach_all(self) -> None:
+        for zone in self.zones:
+            self._around.send(protocol.Attach(str(zone), str(self.id)))
 
     def _hand_over(self) -> None:
         """Tell the renderer what follows; between two tracks wait until the next is reported."""
@@ -461,6 +476,8 @@ class Programme:
 
     def in_trouble(self, problem: str | None) -> None:
         """Why nothing can be played; None if all is well again."""
+        if problem is not None:
+            self._claim()
         if problem != self.problem:
             self.problem = problem
             self._around.changed(self)

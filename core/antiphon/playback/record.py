@@ -113,13 +113,18 @@ class Record:
         """The zones in which it is not over."""
         return tuple(zone_id for zone_id, part in self.parts.items() if not part.state.final)
 
+    def add_work(self, task: asyncio.Task[None]) -> None:
+        """Cancel this task when the call is over."""
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
+
     def release(self) -> None:
         """Let go of timers and tasks."""
         if self.expiry is not None:
             self.expiry.cancel()
         for part in self.parts.values():
             part.let_go()
-        for task in self.work:
+        for task in tuple(self.work):
             task.cancel()
 
     def view(self) -> CallView:

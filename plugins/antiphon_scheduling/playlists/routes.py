@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from antiphon.errors import Conflict, Invalid, Unavailable
-from antiphon.plugins import ListQuery, Managers, Page, PluginContext, Request, Route
+from antiphon.plugins import (
+    ListQuery,
+    Managers,
+    Page,
+    PluginContext,
+    Request,
+    Route,
+    restore_route,
+)
 from antiphon.types import Effect
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.playlists.items import Items
@@ -67,6 +75,9 @@ def _playlists(playlists: ChannelPlaylists) -> list[Route]:
 
     async def delete(request: Request[Any, Any]) -> None:
         await playlists.delete(request.principal, request.path[_ID])
+
+    async def restore(request: Request[Any, Any]) -> PlaylistView:
+        return await playlists.restore(request.principal, request.path[_ID])
 
     async def preview(request: Request[Any, Any]) -> PreviewView:
         return await playlists.preview(request.principal, request.path[_ID], request.query)
@@ -131,6 +142,7 @@ def _playlists(playlists: ChannelPlaylists) -> list[Route]:
             roles=Managers,
             status=204,
         ),
+        restore_route(_ONE, restore, what="a channel playlist", response=PlaylistView),
         Route(
             method="POST",
             path=f"{_ONE}/toggle",

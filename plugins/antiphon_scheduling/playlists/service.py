@@ -12,8 +12,9 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from antiphon.errors import FieldError, Invalid, NotFound
-from antiphon.plugins import Page, PluginContext
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.plans import timezones_of
@@ -51,8 +52,8 @@ class ChannelPlaylists:
         self._clock = clock
 
     async def find(self, principal: Principal, query: PlaylistQuery) -> Page[PlaylistView]:
-        """The playlists that match, by name."""
-        rows = scoped(ChannelPlaylist, principal).order_by("name", "id")
+        """The playlists that match, in the order that is asked for."""
+        rows = ordered(scoped(ChannelPlaylist, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
         if query.enabled is not None:
@@ -104,9 +105,15 @@ class ChannelPlaylists:
     async def delete(self, principal: Principal, playlist_id: UUID) -> None:
         """Delete a playlist; its row is kept."""
         row = await self.row(principal, playlist_id)
-        row.deleted_at = self._clock.now()
-        await row.save(update_fields=["deleted_at", "updated_at"])
+        await put_away(row)
         self.tell(row)
+
+    async def restore(self, principal: Principal, playlist_id: UUID) -> PlaylistView:
+        """Bring a deleted playlist back, with its items and for the places that it was for."""
+        row = await deleted_row(ChannelPlaylist, "channel playlist", principal, playlist_id)
+        row.settled_until = self._clock.now()
+        await bring_back(row, f"The channel playlist {row.name}")
+        return await self._changed(principal, row)
 
     async def preview(
         self, principal: Principal, playlist_id: UUID, query: PreviewQuery

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from antiphon.plugins import ApiModel, Line, ListQuery, PlaybackView, left_out
+from antiphon.plugins import ApiModel, DeletableQuery, Line, PlaybackView, SortedBy, left_out
 from antiphon.types import Band, Frozen
 from antiphon_scheduling.playlists.force import Candidate
 from antiphon_scheduling.playlists.models import (
@@ -115,6 +115,7 @@ class PlaylistView(Frozen):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(
@@ -136,9 +137,10 @@ class PlaylistView(Frozen):
         )
 
 
-class PlaylistQuery(ListQuery):
-    """Which playlists to list, by name."""
+class PlaylistQuery(DeletableQuery):
+    """Which playlists to list."""
 
+    ordering: Annotated[str, SortedBy("name", "enabled", "created_at", "updated_at")] = "name"
     search: str | None = Field(default=None, max_length=200)
     enabled: bool | None = None
 
