@@ -143,6 +143,31 @@ class DeviceChanged(DeviceEvent):
     zone_id: UUID | None
 
 
+class DeviceRemoved(DeviceEvent):
+    """A loudspeaker was taken out of the server's books; `hardware_id` is its own id."""
+
+    hardware_id: str
+
+
+class DeviceFellSilent(DeviceEvent):
+    """A loudspeaker is connected and its zone plays, but nothing is heard from it."""
+
+    zone_id: UUID
+    level_db: float
+
+
+class DeviceHeard(DeviceEvent):
+    """A loudspeaker that had fallen silent is heard again, or has no reason to be heard."""
+
+
+class DevicePending(Event):
+    """A loudspeaker asks to join and shows a code; with `replaces`, under the id of another one."""
+
+    device_key: str
+    name: str
+    replaces: bool
+
+
 class MediaImported(Event):
     """A file was added to a library."""
 
@@ -175,12 +200,16 @@ class ScheduleFired(Event):
 
     schedule_id: UUID
     call_id: UUID | None = None
+    name: str = ""
+    instant: datetime | None = None
+    zones: tuple[UUID, ...] = ()
 
 
 class ScheduleSuppressed(Event):
     """A rule kept a schedule's instant out of `zones`; `reason` says which."""
 
     schedule_id: UUID
+    name: str = ""
     instant: datetime
     zones: tuple[UUID, ...]
     reason: str
@@ -190,6 +219,8 @@ class ScheduleMissed(Event):
     """A schedule's instant passed and nothing was done; `reason` says why."""
 
     schedule_id: UUID
+    name: str = ""
+    instant: datetime | None = None
     reason: str
 
 

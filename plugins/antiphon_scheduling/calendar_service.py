@@ -11,6 +11,7 @@ from antiphon.errors import Conflict, Invalid, NotFound, PartTimedOut
 from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.types import Principal
+from antiphon_scheduling import records
 from antiphon_scheduling.calendars import check_country
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged
@@ -72,6 +73,7 @@ class Calendars:
                 raise Invalid.field("ics", "this calendar is one of public holidays")
             row.days = await self._days(row.client_id, change.ics)
         await row.save()
+        await records.unrest([row.client_id])
         self._context.bus.publish(CalendarChanged(client_id=row.client_id))
         return await self._view(row)
 

@@ -27,7 +27,7 @@ from antiphon_scheduling.outlook_views import (
     Verdict,
 )
 from antiphon_scheduling.places import Places
-from antiphon_scheduling.plan import Plan
+from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.plans import active, read_plans, timezones_of
 from antiphon_scheduling.playlists.outlook import Scene, past_of
 from antiphon_scheduling.walltime import TICK, day_of
@@ -49,6 +49,11 @@ class _State:
     places: Places
     said: Said
     now: datetime
+
+    def place(self, zone_id: UUID) -> Place:
+        """What is known of a zone."""
+        there = self.places(self.client_id)
+        return next((one for one in there if one.zone_id == zone_id), Place(zone_id))
 
 
 class Outlooks:
@@ -73,7 +78,7 @@ class Outlooks:
         begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         if end - state.now > _FAR:
             raise Invalid.field("to", "nobody can look further ahead than five years")
-        items = await self._past(client_id, zone_id, begin, min(end, state.now))
+        items = await self._past(state, zone_id, begin, min(end, state.now))
         if end > state.now:
             items += await self._ahead(state, zone_id, begin, end)
         if len(items) > _MOST_ITEMS:
@@ -100,6 +105,9 @@ class Outlooks:
         """What each schedule of the client means for a zone in the minute of `at`, and why."""
         minute = at.astimezone(UTC).replace(second=0, microsecond=0)
         outlook = await self.preview(client_id, zone_id, minute, minute + _MINUTE)
+        places = Places(self._zones)
+        await places.refresh(client_id)
+        place = next((one for one in places(client_id) if one.zone_id == zone_id), Place(zone_id))
         on = {plan.schedule_id for plan in await read_plans(active().filter(client_id=client_id))}
         rows = Schedule.filter(client_id=client_id, deleted_at__isnull=True)
         plans = await read_plans(rows)
@@ -107,7 +115,7 @@ class Outlooks:
         found = {item.schedule_id: item for item in outlook.items if item.schedule_id}
         explained = [
             _explained(
-                plan, found.get(plan.schedule_id), zone_id, minute, now, plan.schedule_id in on
+                plan, found.get(plan.schedule_id), place, minute, now, plan.schedule_id in on
             )
             for plan in plans
         ]
@@ -150,23 +158,24 @@ class Outlooks:
         return _State(client_id, plans, places, said, now)
 
     async def _past(
-        self, client_id: UUID, zone_id: UUID, begin: datetime, end: datetime
+        self, state: _State, zone_id: UUID, begin: datetime, end: datetime
     ) -> list[OutlookItem]:
         rows = await ScheduleRecord.filter(
-            client_id=client_id, instant__gte=begin, instant__lt=end
+            client_id=state.client_id, instant__gte=begin, instant__lt=end
         ).order_by("instant")
+        place = state.place(zone_id)
         ids = list({row.schedule_id for row in rows})
         plans = {}
         for start in range(0, len(ids), 500):
             some = Schedule.filter(id__in=ids[start : start + 500])
             plans.update({plan.schedule_id: plan for plan in await read_plans(some)})
         found = [
-            OutlookItem.past(row, plans[row.schedule_id], zone_id)
+            OutlookItem.past(row, plans[row.schedule_id], place)
             for row in rows
             if row.schedule_id in plans
         ]
         there = [item for item in found if item is not None]
-        return there + await past_of(client_id, zone_id, begin, end)
+        return there + await past_of(state.client_id, zone_id, begin, end)
 
     async def _ahead(
         self, state: _State, zone_id: UUID, begin: datetime, end: datetime
@@ -227,7 +236,7 @@ def _when(item: OutlookItem) -> datetime:
 def _explained(
     plan: Plan,
     item: OutlookItem | None,
-    zone_id: UUID,
+    place: Place,
     minute: datetime,
     now: datetime,
     is_on: bool,  # noqa: FBT001  used here alone
@@ -237,7 +246,7 @@ def _explained(
         verdict = Verdict(item.result.value)
         local = item.at.astimezone(plan.zone)
         reason = item.reason or f"{item.rule}: due at {local:%H:%M:%S}"
-    elif not plan.covers(zone_id):
+    elif not plan.covers(place):
         verdict, reason = Verdict.NOT_HERE, "it is not for this zone"
     elif not is_on:
         verdict, reason = Verdict.OFF, "it is switched off"

@@ -13,7 +13,7 @@ from antiphon.plugins import ApiModel
 from antiphon.types import Frozen
 from antiphon_scheduling.models import Outcome, ScheduleRecord
 from antiphon_scheduling.outcomes import Firing, Miss, Why
-from antiphon_scheduling.plan import Plan
+from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.rules import Layer
 
 LONGEST_DAYS = 31
@@ -75,11 +75,11 @@ class OutlookItem(Frozen):
         )
 
     @classmethod
-    def past(cls, record: ScheduleRecord, plan: Plan, zone_id: UUID) -> Self | None:
+    def past(cls, record: ScheduleRecord, plan: Plan, place: Place) -> Self | None:
         """What a record means for a zone; None where it is not for that zone."""
-        wanted = str(zone_id)
+        wanted = str(place.zone_id)
         block = next((one for one in record.blocks if one["zone_id"] == wanted), None)
-        for_none = not record.zones and not record.blocks and plan.covers(zone_id)
+        for_none = not record.zones and not record.blocks and plan.covers(place)
         if block is None and wanted not in record.zones and not for_none:
             return None
         result = Result.SUPPRESSED if block else Result.PLAYS

@@ -17,7 +17,11 @@ from antiphon_scheduling.rules import Rules
 
 
 class ScheduleView(Frozen):
-    """A schedule. `next_at` is when its time comes next; none while it is off."""
+    """A schedule. `next_at` is when its time comes next; none while it is off.
+
+    `opening_zone_id` is set for the two that stand for a zone's opening hours: they are changed
+    there.
+    """
 
     id: UUID
     client_id: UUID
@@ -25,7 +29,10 @@ class ScheduleView(Frozen):
     config: Recurrence
     rules: Rules
     zones: tuple[UUID, ...]
+    floors: tuple[UUID, ...]
+    devices: tuple[UUID, ...]
     all: bool
+    opening_zone_id: UUID | None
     band: Band | None
     chime: bool | None
     enabled: bool
@@ -48,7 +55,10 @@ class ScheduleView(Frozen):
             config=plan.recurrence,
             rules=Rules.model_validate(row.rules or {}),
             zones=tuple(map(UUID, row.zones)),
-            all=not row.zones,
+            floors=tuple(map(UUID, row.floors or ())),
+            devices=tuple(map(UUID, row.devices or ())),
+            all=plan.targets is None,
+            opening_zone_id=row.opening_zone_id,
             band=row.band,
             chime=row.chime,
             enabled=row.enabled,
@@ -64,12 +74,18 @@ class ScheduleView(Frozen):
 
 
 class NewSchedule(ApiModel):
-    """A new schedule for some zones or for all; `config` says when and what, `rules` when not."""
+    """A new schedule for some zones or for all; `config` says when and what, `rules` when not.
+
+    Zones are named by themselves, by their floors, or by a loudspeaker in them. Which zones these
+    are is found out each time: a zone that comes to a floor later is meant too.
+    """
 
     name: Line
     config: Recurrence
     rules: Rules = Field(default_factory=Rules)
     zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    floors: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    devices: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
     all: bool = False
     band: Band | None = None
     chime: bool | None = None
@@ -78,18 +94,23 @@ class NewSchedule(ApiModel):
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if (self.zones is None) == (not self.all):
-            raise ValueError("give either zones, or all: true")
+        if bool(self.zones or self.floors or self.devices) == self.all:
+            raise ValueError("give zones, floors or devices, or all: true")
         return self
 
 
 class ChangeSchedule(ApiModel):
-    """What to change; keys that are left out stay. Takes effect at once."""
+    """What to change; keys that are left out stay. Takes effect at once.
+
+    Of zones, floors, devices and all, what is given takes the place of all four.
+    """
 
     name: Line = left_out()
     config: Recurrence = left_out()
     rules: Rules = left_out()
     zones: list[UUID] = left_out(min_length=1, max_length=1_000)
+    floors: list[UUID] = left_out(min_length=1, max_length=1_000)
+    devices: list[UUID] = left_out(min_length=1, max_length=1_000)
     all: bool = left_out()
     band: Band | None = None
     chime: bool | None = None
@@ -98,8 +119,8 @@ class ChangeSchedule(ApiModel):
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         given = self.model_fields_set
-        if "all" in given and self.all is ("zones" in given):
-            raise ValueError("give either zones, or all: true")
+        if "all" in given and self.all is bool(given & {"zones", "floors", "devices"}):
+            raise ValueError("give zones, floors or devices, or all: true")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -25,6 +26,7 @@ class FakeCall:
     clip: Clip
     chime: Clip | None
     zones: set[str]
+    waiting: set[str] = field(default_factory=set)  # its time has not come
 
 
 class FakeRenderer:
@@ -102,6 +104,9 @@ class FakeRenderer:
                 for zone in zones:
                     if name in self.calls and zone in self.calls[name].zones:
                         self.end_call(name, zone, "stopped")
+                    elif name in self.calls and zone in self.calls[name].waiting:
+                        self.calls[name].waiting.discard(zone)
+                        self.emit(protocol.CallFinished(name, zone, "stopped", 0.0))
             case _:
                 pass
 
@@ -140,8 +145,21 @@ class FakeRenderer:
             elif command.clip.path in self.broken:
                 self.emit(protocol.CallFinished(command.call, zone, "failed", 0.0, "unreadable"))
             else:
-                call.zones.add(zone)
-                self.emit(protocol.CallStarted(command.call, zone, self._frame, 3.0))
+                started = protocol.CallStarted(command.call, zone, self._frame, 3.0)
+                if command.at is None:
+                    call.zones.add(zone)
+                    self.emit(started)
+                    continue
+                call.waiting.add(zone)
+                left_s = command.at - time.monotonic()
+                asyncio.get_running_loop().call_later(left_s, self._begin_call, started)
+
+    def _begin_call(self, started: protocol.CallStarted) -> None:
+        call = self.calls.get(started.call)
+        if call is not None and started.zone in call.waiting and not self.is_deaf:
+            call.waiting.discard(started.zone)
+            call.zones.add(started.zone)
+            self._tell(started)
 
     # --- what the test lets happen --------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def _run(link: _Link) -> None:
         selector.register(link.socket, selectors.EVENT_READ)
         link.report(Ready(os.getpid()))
         link.flush()
-        started = time.monotonic()
+        started = renderer.began_at = time.monotonic()
         blocks = 0
         worst_s = 0.0
         while link.open:
@@ -81,6 +81,7 @@ def _run(link: _Link) -> None:
                 renderer.late(late_s - worst_s)
                 if -wait > _GIVE_UP_AFTER_S:
                     started -= wait  # go on from now
+                    renderer.began_at = started
             worst_s = late_s and max(worst_s, late_s)
             renderer.tick()
             blocks += 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 from antiphon.engine.cache import PcmCache
 from antiphon.engine.deck import Feeder
@@ -54,6 +55,7 @@ _QUIET_FROM_S = 2.0
 class _Call:
     voice: Voice
     asked: set[str]
+    due: int | None = None
     lanes: set[str] = field(default_factory=set)
 
 
@@ -61,7 +63,8 @@ class Renderer:
     """All zones of one process, on one clock: `tick` renders the next block of every zone.
 
     Lives on one thread. A command that makes no sense (an unknown zone, a taken port) is
-    answered by a report or by silence in that zone, never by an exception.
+    answered by a report or by silence in that zone, never by an exception. `began_at` is when its
+    first frame was due, on the clock that `StartCall.at` means.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Renderer:
         open_sink: Callable[[str], Sink] = open_sink,
     ) -> None:
         self.frame = 0
+        self.began_at = 0.0
         self.block_frames = block_frames
         self._feeder = feeder
         self._report = report
@@ -246,12 +250,34 @@ class Renderer:
                 self._report(CallFinished(command.call, zone, "busy", 0.0, "it plays already"))
             return
         voice = Voice(command, self._feeder)
-        self._calls[command.call] = _Call(voice, set(command.zones))
+        due = None
+        if command.at is not None:
+            due = round((command.at - self.began_at) * SAMPLE_RATE)
+        self._calls[command.call] = _Call(voice, set(command.zones), due)
 
     def _begin_ready_calls(self) -> None:
         for name, call in self._calls.items():
-            if not call.voice.started and call.voice.ready:
+            if not call.voice.started and call.voice.ready and self._is_time(call):
                 self._begin(name, call)
+
+    def _is_time(self, call: _Call) -> bool:
+        """Whether the first sound, after its lead-in, can not wait for the next block."""
+        if call.due is None or call.voice.error:
+            return True
+        lanes = [self._lanes[zone] for zone in call.asked if zone in self._lanes]
+        lead_in = call.voice.lead_in(self._lead_s(lanes))
+        return lead_in + self.block_frames > self._wait(call, lanes)
+
+    def _wait(self, call: _Call, lanes: Sequence[Lane]) -> int:
+        """In how many frames a call is due to leave: what waits in the sinks is to leave before."""
+        if call.due is None:
+            return 0
+        queued_s = median([lane.queued_s for lane in lanes]) if lanes else 0.0
+        return call.due - round(queued_s * SAMPLE_RATE) - self.frame
+
+    def _lead_s(self, lanes: Iterable[Lane]) -> float:
+        """How long the music takes to give way."""
+        return self._levels.duck_down_s if any(lane.audible for lane in lanes) else 0.0
 
     def _begin(self, name: str, call: _Call) -> None:
         lanes: list[Lane] = []
@@ -266,8 +292,7 @@ class Renderer:
             else:
                 lanes.append(lane)
         call.asked.clear()
-        lead_s = self._levels.duck_down_s if any(lane.audible for lane in lanes) else 0.0
-        starts_at = self.frame + call.voice.begin(lead_s)
+        starts_at = self.frame + call.voice.begin(self._lead_s(lanes), self._wait(call, lanes))
         for lane in lanes:
             lane.speak(call.voice)
             call.lanes.add(lane.zone)

@@ -32,6 +32,7 @@ class Voice:
         self._clip = Deck(clip.path, clip.gain_db)
         self._chime = Deck(chime.path, chime.gain_db) if chime else None
         self._after = Deck(after.path, after.gain_db) if after else None
+        self._wait = 0
         self._silence = 0
         self._rested = False
         self._lead = 0
@@ -62,14 +63,24 @@ class Voice:
         """Length of the clip as far as it is known."""
         return self._clip.duration_s or 0.0
 
-    def begin(self, lead_s: float) -> int:
-        """Start with the next block. Returns after how many frames the first sound comes."""
+    def lead_in(self, lead_s: float) -> int:
+        """How many frames go by from its begin to its first sound, at least."""
+        is_chimed = self._chime is not None and not self._chime.failed
+        return 0 if is_chimed else int(lead_s * SAMPLE_RATE)
+
+    def begin(self, lead_s: float, wait: int = 0) -> int:
+        """Start with the next block. Returns after how many frames the first sound comes.
+
+        It comes after `wait` frames, if these are more than the lead-in.
+        """
         self.started = True
         self._lead = int(lead_s * SAMPLE_RATE)
+        lead_in = self.lead_in(lead_s)
         if self._chime is None or self._chime.failed:
             self._chime = None
-            self._silence = self._lead
-        return self._silence
+            self._silence = lead_in
+        self._wait = max(0, wait - lead_in)
+        return self._wait + self._silence
 
     def render(self, frame: int, frames: int) -> Mix | None:
         """The block that starts at `frame`: float samples in s16 units, or None for silence.
@@ -84,7 +95,7 @@ class Voice:
 
     def ahead(self) -> Samples | None:
         """The next samples, for a limiter; None while there are none or it is not sure."""
-        if self._chime is not None or self._silence:
+        if self._wait or self._chime is not None or self._silence:
             return None
         deck = self._after if self._rested else self._clip
         if deck is None:
@@ -109,6 +120,10 @@ class Voice:
 
     def _part(self, into: Mix) -> int:
         """Put the next part of the timeline into `into`; returns how many frames it took."""
+        if self._wait:
+            count = min(self._wait, len(into))
+            self._wait -= count
+            return count
         if self._chime is not None:
             if count := self._play(self._chime, into):
                 return count

@@ -16,7 +16,7 @@ from uuid import UUID
 from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
-from antiphon.playback.approach import Approach, check_time
+from antiphon.playback.approach import Approach, Timing, check_time
 from antiphon.playback.arbiter import Arbiter
 from antiphon.playback.bids import Changed, Rest, Start
 from antiphon.playback.clips import prepare, prepare_again
@@ -60,6 +60,7 @@ class Desk:
     receipts: Receipts
     loudspeakers: Loudspeakers
     music_in: Callable[[UUID], Music | None]
+    latency_s: float = 0.0
 
 
 class Calls:
@@ -72,8 +73,9 @@ class Calls:
         self._desk = desk
         self._arbiter = Arbiter()
         self._gaps = Gaps(desk.music_in, self._arbiter.is_free, self._wake)
-        self._approach = Approach(self._arbiter, self._gaps, self._act, self._act_soon)
-        self._launches = Launches(desk.send, desk.audio, self._end)
+        self.timing = Timing(desk.latency_s, desk.audio.duck_down_s)
+        self._approach = Approach(self._arbiter, self._gaps, self.timing, self._act, self._act_soon)
+        self._launches = Launches(desk.send, desk.audio, self.timing, self._end)
         self._by_key: dict[_Key, Record] = {}
         self._records: dict[UUID, Record] = {}
         self._over: deque[UUID] = deque()
@@ -202,17 +204,6 @@ class Calls:
                 async with asyncio.timeout(REVOKE_LIMIT_S):
                     await record.over.wait()
 
-    def end_all(self, client_id: UUID, reason: str) -> set[UUID]:
-        """Take all open calls of a client back, for a reason; returns the zones that had some."""
-        zones: set[UUID] = set()
-        for record in tuple(self._records.values()):
-            if record.client_id == client_id:
-                mine = [zone for zone, part in record.parts.items() if not part.state.final]
-                self._arbiter.leave(record.id, mine, CallState.REVOKED, reason)
-                zones.update(mine)
-        self._act()
-        return zones
-
     async def restore(self) -> None:
         """Go on with what an earlier server left open; once, when the zones are there."""
         now = datetime.now(UTC)
@@ -230,6 +221,17 @@ class Calls:
                 self._arbiter.leave(record.id, [zone_id], state, reason)
             self._arbiter.expire(asyncio.get_running_loop().time())
             self._act()
+
+    def end_all(self, client_id: UUID, reason: str) -> set[UUID]:
+        """Take all open calls of a client back, for a reason; returns the zones that had some."""
+        zones: set[UUID] = set()
+        for record in tuple(self._records.values()):
+            if record.client_id == client_id:
+                mine = [zone for zone, part in record.parts.items() if not part.state.final]
+                self._arbiter.leave(record.id, mine, CallState.REVOKED, reason)
+                zones.update(mine)
+        self._act()
+        return zones
 
     # --- the way there -------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ from antiphon.playback.subscriptions import Subscriptions
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of
 from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class ZoneController:
         snapcast: Streams,
         media: MediaRegistry,
         audio: AudioSettings,
+        latency_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._renderer = renderer
@@ -86,6 +89,7 @@ class ZoneController:
                 self._receipts,
                 self._loudspeakers,
                 self._music_in,
+                latency_s,
             )
         )
         self._between = SpokenBetween(bus, media, self._receipts, self._loudspeakers)
@@ -101,6 +105,7 @@ class ZoneController:
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._subscriptions = Subscriptions(bus, self._silence)
         self._dead_air_s = audio.dead_air_s
+        self._reached: Memo[list[UUID]] = Memo(Zone)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -136,6 +141,16 @@ class ZoneController:
     ) -> None:
         """Keep where everything is, and let go."""
         await self._stack.aclose()
+
+    @property
+    def latency_s(self) -> float:
+        """See `Zones.latency_s`."""
+        return self._calls.timing.latency_s
+
+    @property
+    def notice_s(self) -> float:
+        """See `Zones.notice_s`."""
+        return self._calls.timing.notice_s
 
     # --- what plays ----------------------------------------------------------------------------
 
@@ -319,7 +334,8 @@ class ZoneController:
     # --- inside --------------------------------------------------------------------------------
 
     async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
-        await reached(principal, [zone_id])
+        key = (reach_of(principal), zone_id)
+        await self._reached.get(key, lambda: reached(principal, [zone_id]))
         return await self._channels.get(zone_id)
 
     async def _reach_all(

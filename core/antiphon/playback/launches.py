@@ -11,6 +11,7 @@ from uuid import UUID
 
 from antiphon.engine import protocol
 from antiphon.playback import levels
+from antiphon.playback.approach import Timing
 from antiphon.playback.record import Record
 from antiphon.settings.models import AudioSettings
 from antiphon.types import CallState, CallStyle
@@ -33,10 +34,12 @@ class Launches:
         self,
         send: Callable[[protocol.Command], None],
         audio: AudioSettings,
+        timing: Timing,
         ended: Callable[[Record, UUID, CallState, str | None], None],
     ) -> None:
         self._send = send
         self._audio = audio
+        self._timing = timing
         self._ended = ended
         self._by_name: dict[str, Record] = {}
         self._names = count(1)
@@ -55,6 +58,7 @@ class Launches:
                 levels.clip(before, self._audio) if before is not None else None,
                 levels.clip(after, self._audio) if after is not None else None,
                 pause=record.style is not CallStyle.OVER,
+                at=self._timing.leaves_at(record.starts_at),
             )
         )
         for zone_id in zones:

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from antiphon.store import total
 from antiphon.text import UNSEEN
 from antiphon.types import Frozen
 
@@ -42,7 +43,10 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        return await rows.offset(self.offset).limit(self.limit), await rows.count()
+        found = await rows.offset(self.offset).limit(self.limit)
+        if len(found) < self.limit and (found or self.offset == 0):
+            return found, self.offset + len(found)  # the last page: there are no more to count
+        return found, await total(rows)
 
 
 class DeletableQuery(ListQuery):

@@ -165,7 +165,7 @@ class CallOptions(Frozen):
         description="Having sounded this long in a zone, it is ended.",
     )
     expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
-    at: AwareDatetime | None = Field(default=None, description="When it starts; within a year.")
+    at: AwareDatetime | None = Field(default=None, description="When it is heard; within a year.")
     dedupe_key: str | None = Field(
         default=None,
         min_length=1,
@@ -239,6 +239,14 @@ class Zones(Protocol):
 
     Zones that the principal does not reach raise NotFound, as if they did not exist.
     """
+
+    @property
+    def latency_s(self) -> float:
+        """How long sound takes from here until it is heard."""
+
+    @property
+    def notice_s(self) -> float:
+        """How long before its `at` a call has to be made so that it is heard in time."""
 
     async def views(
         self, principal: Principal, only: Collection[UUID] | None = None

@@ -55,6 +55,8 @@ class AudioSettings(Section):
     `cache_gb`: how much decoded sound is kept on disk, 0.7 GB an hour; 0 keeps none. Where music
     should play and none is heard for `dead_air_s`, the track is skipped, then the music started
     anew, then `fallback_folder` is played.
+    `output_latency_ms` comes on top of Snapcast's buffer: what is to be heard at a time leaves
+    earlier by both.
     """
 
     music_lufs: float = Field(default=-18.0, ge=-40, le=-6)
@@ -67,6 +69,7 @@ class AudioSettings(Section):
     dead_air_s: float = Field(default=10.0, ge=2, le=600)
     fallback_folder: Path | None = None
     max_renderers: int = Field(default=0, ge=0, le=64)
+    output_latency_ms: int = Field(default=0, ge=-1_000, le=10_000)
 
 
 class SnapcastSettings(Section):

@@ -56,6 +56,14 @@ def scoped(
     return query
 
 
+def reach_of(principal: Principal) -> tuple[object, ...]:
+    """What `scoped` goes by: two principals with the same reach see the same rows.
+
+    But for users and tokens, where it matters who asks.
+    """
+    return principal.role, principal.client_id, principal.floor_id
+
+
 def sees_client(principal: Principal, client_id: UUID | None) -> bool:
     """Whether what belongs to `client_id` may be told to `principal`; None is the server's own."""
     if sees_every_tenant(principal):

@@ -192,7 +192,7 @@ class ClientUpdate(ClientProfile):
     trial_ends_at: AwareDatetime | None = None
     premium_features: PremiumFeatures = left_out()
     max_devices: Number | None = None
-    max_storage_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_storage_gb: Annotated[float, Field(ge=0, le=1e9)] | None = None
     max_floors: Number | None = None
     is_active: bool = left_out()
 

@@ -10,7 +10,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 class Migration(migrations.Migration):
-    dependencies = [('antiphon', '0001_initial'), ('scheduling', '0003_channel_playlists')]
+    dependencies = [('antiphon', '0001_initial'), ('scheduling', '0004_resting_and_opening')]
 
     initial = False
 

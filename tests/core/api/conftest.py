@@ -71,8 +71,8 @@ class Caller:
     async def delete(self, path: str) -> Answer:
         return await self.ask("DELETE", path)
 
-    def socket(self, **options: Any) -> Any:
-        return self._session.ws_connect(self.base + "ws/events", **options)
+    def socket(self, path: str = "ws/events", **options: Any) -> Any:
+        return self._session.ws_connect(self.base + path, **options)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from antiphon.errors import Conflict, NotFound
 from antiphon.plugins import CallRequest, MediaRef
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client
-from antiphon.types import Band, Role
+from antiphon.types import Band, CallStyle, Role
 from antiphon_announcements.models import Announcement
 from antiphon_music.models import Folder, FolderType
 
@@ -103,10 +103,13 @@ async def _resolve(shop: Shop, value: str) -> Any:
 
 
 async def test_a_call_gets_the_file_with_its_measures(shop: Shop) -> None:
-    made = await _make(shop, "Lunch", band="page", chime=True)
+    wishes = {"band": "page", "chime": True, "chime_after": True, "style": "between"}
+    made = await _make(shop, "Lunch", **wishes)
+    assert made.items() >= wishes.items()
     media = await _resolve(shop, made["id"])
     assert media.path.is_file()
     assert (media.title, media.band, media.chime) == ("Lunch", Band.PAGE, True)
+    assert (media.chime_after, media.style) == (True, CallStyle.BETWEEN)
     assert media.loudness_lufs == made["loudness_lufs"]
     for value in ("nonsense", str(uuid4())):
         with pytest.raises(NotFound):

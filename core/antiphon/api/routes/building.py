@@ -23,7 +23,8 @@ from antiphon.plugins.lists import DeletableQuery, Page, SortedBy, ordered
 from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
 from antiphon.plugins.routes import Managers, Request, Route, restore_route
 from antiphon.plugins.zones import PlaybackView
-from antiphon.tenancy.scope import scoped
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of, scoped
 from antiphon.types import Principal
 
 M_ = TypeVar("M_", Floor, Zone)
@@ -94,6 +95,7 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
 
 def _zone_routes(parts: ApiParts) -> list[Route]:
     building = parts.building
+    shown: Memo[Zone] = Memo(Zone)
 
     async def playback(principal: Principal, zone: Zone) -> ZoneView:
         try:
@@ -117,8 +119,10 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         return await playback(request.principal, zone)
 
     async def show(request: Request[None, None]) -> ZoneView:
-        zone = await building.zone(request.principal, request.path["zone_id"])
-        return await playback(request.principal, zone)
+        principal, zone_id = request.principal, request.path["zone_id"]
+        key = (reach_of(principal), zone_id)
+        zone = await shown.get(key, lambda: building.zone(principal, zone_id))
+        return await playback(principal, zone)
 
     async def update(request: Request[ZoneUpdate, None]) -> ZoneView:
         zone_id = request.path["zone_id"]

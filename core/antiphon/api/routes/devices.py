@@ -62,6 +62,9 @@ def device_routes(parts: ApiParts) -> list[Route]:
     async def update(request: Request[DeviceUpdate, None]) -> DeviceView:
         return await devices.update(request.principal, request.path["device_id"], request.body)
 
+    async def remove(request: Request[None, None]) -> None:
+        await devices.remove(request.principal, request.path["device_id"])
+
     async def volume(request: Request[Volume, None]) -> DeviceView:
         device_id = request.path["device_id"]
         return await devices.set_volume(request.principal, device_id, request.body.volume)
@@ -108,6 +111,16 @@ def device_routes(parts: ApiParts) -> list[Route]:
             errors=(LimitReached, Unavailable),
             example={"name": "Above the till", "zone_id": str(UUID(int=1))},
             **one,
+        ),
+        Route(
+            method="DELETE",
+            path="devices/{device_id}",
+            handler=remove,
+            summary="Remove a loudspeaker",
+            description="Its account is revoked. One that is still connected is found again.",
+            tag="devices",
+            status=204,
+            roles=Managers,
         ),
         Route(
             method="POST",

@@ -9,7 +9,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 class Migration(migrations.Migration):
-    dependencies = [('announcements', '0001_initial'), ('antiphon', '0003_audit')]
+    dependencies = [('announcements', '0002_style'), ('antiphon', '0003_audit')]
 
     initial = False
 
