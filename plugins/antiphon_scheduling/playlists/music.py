@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from antiphon_scheduling.playlists.parts import PART, Key, Part, in_order, left_
 CHANNEL = "channel"
 MAX_WEIGHT = 10
 _A_FEW = 20
+_PAGE = 1_000
 
 
 class ChannelSource(MediaSource):
@@ -98,20 +99,12 @@ async def draw(
     """
     weights = await weights_of(media, row)
     past = [(one.kind, one.value) for one in played if one != REST]
-    total = sum(weights.values())
-    part = Part.first(seed, total)
-    if row.shuffle_music:
-        part, copies = _shuffled(row, weights, past, part)
-        chosen = list(copies.items())
-    else:
-        listed = in_order(weights)
-        place = place_behind(listed, past)
-        chosen = [(key, 1) for key in listed[place : place + PART]]
+    # In a thread, as all that looks at every track: the loop is not to be held for so long.
+    part, chosen = await asyncio.to_thread(_choose, row, weights, past, seed)
     refs = {key: MediaRef(kind=key[0], value=key[1]) for key in {*past, *(k for k, _ in chosen)}}
     known = await media.describe(row.client_id, refs.values())
     least_s = (row.default_music_interval_min or 0) * 60.0
     songs = {key: song for key, ref in refs.items() if (song := _song(known.get(ref), least_s))}
-    # In a thread: hundreds of songs take longer than the loop may be held.
     found = await asyncio.to_thread(
         next_round,
         [replace(songs[key], weight=weight) for key, weight in chosen if key in songs],
@@ -120,7 +113,20 @@ async def draw(
         title_gap_s=row.title_gap_min * 60.0,
         seed=seed,
     )
-    return Drawn(found, part, total)
+    return Drawn(found, part, sum(weights.values()))
+
+
+def _choose(
+    row: ChannelPlaylist, weights: dict[Key, int], past: Sequence[Key], seed: str
+) -> tuple[Part, list[tuple[Key, int]]]:
+    """The part of a round that comes now, and which tracks of it are to be played how often."""
+    part = Part.first(seed, sum(weights.values()))
+    if row.shuffle_music:
+        part, copies = _shuffled(row, weights, past, part)
+        return part, list(copies.items())
+    listed = in_order(weights)
+    place = place_behind(listed, past)
+    return part, [(key, 1) for key in listed[place : place + PART]]
 
 
 def _shuffled(
@@ -181,12 +187,7 @@ async def _row(client_id: UUID, ref: MediaRef) -> ChannelPlaylist:
 async def weights_of(media: MediaRegistry, row: ChannelPlaylist) -> dict[Key, int]:
     """Every track in the playlist's order; one that is in it twice weighs more."""
     weights: dict[Key, int] = {}
-    items = ChannelPlaylistItem.filter(playlist_id=row.id).exclude(item_type=ItemType.ANNOUNCEMENT)
-    # Plain tuples: objects of 20,000 rows would hold the loop for a second.
-    rows: Sequence[Any] = await items.order_by("order", "id").values_list(
-        "item_type", "content_id", "weight"
-    )
-    for kind, content_id, weight in rows:
+    async for kind, content_id, weight in _music_items(row):
         if kind == ItemType.MUSIC:
             keys: Iterable[Key] = ((ItemType.MUSIC.value, str(content_id)),)
         else:
@@ -194,6 +195,21 @@ async def weights_of(media: MediaRegistry, row: ChannelPlaylist) -> dict[Key, in
         for key in keys:
             weights[key] = min(MAX_WEIGHT, weights.get(key, 0) + weight)
     return weights
+
+
+async def _music_items(row: ChannelPlaylist) -> AsyncIterator[tuple[str, UUID, int]]:
+    """Type, content and weight, a page at a time: all at once would hold the loop for too long."""
+    items = ChannelPlaylistItem.filter(playlist_id=row.id).exclude(item_type=ItemType.ANNOUNCEMENT)
+    pages, start = items.order_by("order", "id"), 0
+    while True:
+        page: Sequence[Any] = (
+            await pages.offset(start).limit(_PAGE).values_list("item_type", "content_id", "weight")
+        )
+        for one in page:
+            yield one
+        if len(page) < _PAGE:
+            return
+        start += _PAGE
 
 
 async def _in_folder(media: MediaRegistry, client_id: UUID, folder_id: UUID) -> Iterable[Key]:

@@ -46,8 +46,11 @@ class Part(Frozen):
         salt, low, high = crc32(self.seed.encode()), self.place, self.place + 1
         for key, weight in weights.items():
             chance = crc32(key[1].encode(), salt) / _ONE
-            # The copies of a track are spread over the round.
-            count = sum(low <= (copy + chance) / weight * self.of < high for copy in range(weight))
+            if weight == 1:
+                count = int(low <= chance * self.of < high)
+            else:  # the copies of a track are spread over the round
+                places = ((copy + chance) / weight * self.of for copy in range(weight))
+                count = sum(low <= place < high for place in places)
             if count:
                 found[key] = count
         return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from antiphon.errors import Conflict
+from antiphon.errors import Conflict, Invalid, NotFound
 from antiphon.plugins import PlaybackView, PlayRequest, PluginContext
 from antiphon.types import Playback, Principal
 from antiphon_scheduling.clock import Clock
@@ -84,7 +84,11 @@ class ZoneChannels:
             raise Conflict(f"“{row.name}” is in force in no zone: {reason}.")
         first, *others = zones
         request = PlayRequest(playlist_id=row.id, crossfade_s=row.crossfade_s, zones=others)
-        await self._zones.play(principal, first, request)
+        try:
+            await self._zones.play(principal, first, request)
+        except NotFound as error:
+            reason = f"none of the music of “{row.name}” can be read: {error}"
+            raise Invalid.field("playlist_id", reason) from error
         return await self._views(principal, zones)
 
     async def stop(self, principal: Principal, playlist_id: UUID) -> ChannelPlayView:
