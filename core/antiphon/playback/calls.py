@@ -366,7 +366,7 @@ class Calls:
                 state=change.state,
                 announcement_id=record.request.announcement_id,
                 title=record.title,
-                reason=change.reason or record.note,
+                reason=change.reason or record.note_in(change.zone),
             )
         )
         if record.is_over and not record.over.is_set():

@@ -93,7 +93,7 @@ class Receipts:
                 "status": PlayEventStatus.COMPLETED if is_well else PlayEventStatus.FAILED,
                 "outcome": one.outcome,
                 "seconds_heard": one.seconds,
-                "error_message": one.reason or record.note,
+                "error_message": one.reason or record.note_in(zone_id),
             }
             self._put(_Row(uuid4(), values | of_device))
 
@@ -168,7 +168,7 @@ def _values(record: Record, zone_id: UUID, part: Part) -> dict[str, Any]:
         "completed_at": part.finished_at,
         "seconds_heard": part.seconds_heard,
         "times_heard": part.times_heard,
-        "error_message": part.reason or record.note,
+        "error_message": part.reason or record.note_in(zone_id),
         "created_by_id": record.principal.user_id,
     }
 

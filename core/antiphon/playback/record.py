@@ -20,7 +20,7 @@ class Part:
 
     `is_noted`: its receipt was there before a restart. `times_heard` counts to its end.
     `by_device`: the seconds that each loudspeaker played. What ends with `_before` was heard of
-    earlier repeats. `began` is on the loop's clock.
+    earlier repeats. `began` is on the loop's clock. `note` is as a record's, for the zone alone.
     """
 
     receipt_id: UUID = field(default_factory=uuid4)
@@ -41,6 +41,7 @@ class Part:
     limit: asyncio.TimerHandle | None = None
     busy_times: int = 0
     is_noted: bool = False
+    note: str | None = None
 
     def let_go(self) -> None:
         """Cancel its timers."""
@@ -108,6 +109,10 @@ class Record:
             return CallStyle.PAUSE
         return style
 
+    def note_in(self, zone_id: UUID) -> str | None:
+        """What is to be known of it in a zone although it was played there."""
+        return self.parts[zone_id].note or self.note
+
     @property
     def open_zones(self) -> tuple[UUID, ...]:
         """The zones in which it is not over."""
@@ -149,7 +154,7 @@ class Record:
                     started_at=part.started_at,
                     finished_at=part.finished_at,
                     seconds_heard=part.seconds_heard,
-                    reason=part.reason or self.note,
+                    reason=part.reason or self.note_in(zone_id),
                 )
                 for zone_id, part in self.parts.items()
             ),

@@ -57,5 +57,5 @@ def revive(record: Record, now: datetime) -> dict[UUID, Ending]:
         elif is_stale:
             endings[zone_id] = (CallState.EXPIRED, _STALE)
         elif sounded:
-            record.note = _AGAIN
+            part.note = _AGAIN
     return endings

@@ -251,6 +251,7 @@ def _without(piece: Piece, gap: Piece) -> list[Piece]:
     return [(since, until) for since, until in parts if since < until]
 
 
+@pytest.mark.end_to_end
 async def test_marked_cases_with_real_sound(stage: Stage, tmp_path: Path) -> None:
     marked = [case for case in cases() if case.is_for_real]
     performances = [Performance(case, stage, tmp_path) for case in marked]
