@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound
+from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound, start
 
 BENCHMARKS = {
     "sound": sound.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "schedules": schedules.main,
     "playlists": playlists.main,
     "rest": rest.main,
+    "start": start.main,
     "soak": soak.main,
 }
 

@@ -9,79 +9,22 @@ import asyncio
 import json
 import os
 import random
-import signal
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
-from bench import material
+from bench import house, material
 from bench.figures import percentile, show
 
 ZONES = 32
 READS_PER_S = 200
 CALL_EVERY_S = 4.0
-_PASSWORD = "a long password for the bench"  # noqa: S105  of a server that nobody else reaches
 
 
-class _Server:
-    """The running server, spoken to over HTTP alone."""
-
-    def __init__(self, session: aiohttp.ClientSession, pid: int) -> None:
-        self.session = session
-        self.pid = pid
-
-    async def ask(self, method: str, path: str, **options: Any) -> Any:
-        async with self.session.request(method, f"/api/v1/{path}", **options) as answer:
-            body = await answer.read()
-            if answer.status >= 400:
-                raise AssertionError(f"{method} {path}: {answer.status} {body[:500]!r}")
-            return json.loads(body) if body else None
-
-
-@asynccontextmanager
-async def _server(folder: Path) -> AsyncIterator[_Server]:
-    environ = {name: value for name, value in os.environ.items() if "ANTIPHON_" not in name}
-    environ |= {
-        "ANTIPHON_DATA_DIR": str(folder),
-        "ANTIPHON_HTTP__PORT": "0",
-        "ANTIPHON_SNAPCAST__BIND": "127.0.0.1",
-        "ANTIPHON_SNAPCAST__STREAM_PORT": "0",
-        "ANTIPHON_SNAPCAST__CONTROL_PORT": "0",
-        "ANTIPHON_SNAPCAST__HTTP_PORT": "0",
-        "ANTIPHON_SNAPCAST__CODEC": "pcm",
-        "ANTIPHON_MQTT__URL": "off",
-        "ANTIPHON_AI__WARM_UP": "false",
-        "ANTIPHON_ADMIN__PASSWORD": _PASSWORD,
-    }
-    with (folder / "server.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "antiphon", "run", env=environ, stdout=log, stderr=log
-        )
-    where = folder / "run" / "server.json"
-    while not where.exists():
-        if process.returncode is not None:
-            raise RuntimeError((folder / "server.log").read_text())
-        await asyncio.sleep(0.1)
-    try:
-        async with aiohttp.ClientSession(json.loads(where.read_text())["url"]) as session:
-            server = _Server(session, process.pid)
-            login = {"email": "admin@antiphon.local", "password": _PASSWORD}
-            token = (await server.ask("POST", "auth/login", json=login))["access_token"]
-            session.headers["Authorization"] = f"Bearer {token}"
-            yield server
-    finally:
-        process.send_signal(signal.SIGINT)
-        await process.wait()
-
-
-async def _furnish(server: _Server, files: list[Path], clip: Path) -> tuple[list[str], str]:
+async def _furnish(server: house.Server, files: list[Path], clip: Path) -> tuple[list[str], str]:
     """Zones that play, each at another place of the music, and an announcement."""
     client = (await server.ask("GET", "clients?limit=1"))["items"][0]["id"]
     floor = await server.ask("POST", "floors", json={"client_id": client, "name": "Soak"})
@@ -105,7 +48,7 @@ async def _furnish(server: _Server, files: list[Path], clip: Path) -> tuple[list
     return zones, announcement
 
 
-async def _reads(server: _Server, zones: list[str], spent_ms: list[float]) -> None:
+async def _reads(server: house.Server, zones: list[str], spent_ms: list[float]) -> None:
     """The API's load: state of zones, lists, one after the other, at an even pace."""
     loop = asyncio.get_running_loop()
     due = loop.time()
@@ -120,7 +63,7 @@ async def _reads(server: _Server, zones: list[str], spent_ms: list[float]) -> No
         spent_ms.append((loop.time() - began) * 1000)
 
 
-async def _calls(server: _Server, zones: list[str], announcement: str) -> None:
+async def _calls(server: house.Server, zones: list[str], announcement: str) -> None:
     while True:
         await asyncio.sleep(random.expovariate(1 / CALL_EVERY_S))
         chosen = random.sample(zones, random.choice([1, 1, 2, 8, ZONES]))  # noqa: S311
@@ -132,7 +75,7 @@ async def _calls(server: _Server, zones: list[str], announcement: str) -> None:
         await server.ask("POST", "calls", json=body)
 
 
-async def _listen(server: _Server, lost: Counter[str], over: Counter[str]) -> None:
+async def _listen(server: house.Server, lost: Counter[str], over: Counter[str]) -> None:
     """What the server says by itself: lost sound, silent zones, calls that are over."""
     async with server.session.ws_connect("/api/v1/ws/events") as socket:
         async for message in socket:
@@ -147,32 +90,16 @@ async def _listen(server: _Server, lost: Counter[str], over: Counter[str]) -> No
                 over[data["state"]] += 1
 
 
-def _memory_mb(pid: int) -> tuple[float, float]:
-    """Proportional memory of the server and of its renderers."""
-    renderers = 0.0
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if b"antiphon.engine" in Path(f"/proc/{child}/cmdline").read_bytes():
-            renderers += _pss_mb(child)
-    return _pss_mb(pid), renderers
-
-
-def _pss_mb(pid: int | str) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
 async def _soak(folder: Path, minutes: float) -> None:
     files, clip = material.make(folder)
     (folder / "data").mkdir()
     lost: Counter[str] = Counter()
     over: Counter[str] = Counter()
     spent_ms: list[float] = []
-    async with _server(folder / "data") as server:
+    async with house.server(folder / "data") as server:
         zones, announcement = await _furnish(server, files, clip)
         await asyncio.sleep(15)  # imports are measured, programmes have begun
-        first = _memory_mb(server.pid)
+        first = house.memory_mb(server.pid)
         tasks = [
             asyncio.create_task(_listen(server, lost, over)),
             asyncio.create_task(_reads(server, zones, spent_ms)),
@@ -183,7 +110,7 @@ async def _soak(folder: Path, minutes: float) -> None:
             done, _ = await asyncio.wait(tasks, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # none of them ends by itself
-            main_mb, renderer_mb = _memory_mb(server.pid)
+            main_mb, renderer_mb = house.memory_mb(server.pid)
             print(
                 f"minute {minute + 1:.0f}: lost ms {dict(lost)}, "
                 f"calls {over['completed']} completed, {over['cut']} cut, "
@@ -193,7 +120,7 @@ async def _soak(folder: Path, minutes: float) -> None:
             )
         for task in tasks:
             task.cancel()
-        last = _memory_mb(server.pid)
+        last = house.memory_mb(server.pid)
     show("sound lost", sum(lost.values()), "ms", f"{ZONES} zones, {minutes:g} minutes; target", 0)
     show("calls completed in a zone", over["completed"], "calls")
     show("read under load, p99", percentile(spent_ms, 99), "ms")

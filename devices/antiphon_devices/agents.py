@@ -10,8 +10,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from antiphon.errors import NotFound
 from antiphon.events import DeviceFellSilent, DeviceHeard, EventBus
-from antiphon.plugins import DeviceReport
+from antiphon.plugins import DeviceReport, DeviceView
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
@@ -201,9 +202,17 @@ class Agents:
             ip_address=info.ip,
         )
         if report != agent.reported:
+            if report.is_online is not True and not await self._is_there(device):
+                return  # it was removed a moment ago: this must not make it anew
             agent.reported = None  # tried again with the next message if it fails now
             await self._devices.report(report)
             agent.reported = report
+
+    async def _is_there(self, device: DeviceView | None) -> bool:
+        try:
+            return device is not None and bool(await self._devices.view(SERVER, device.id))
+        except NotFound:
+            return False
 
     def _complain(self, kind: Kind, key: str, mistake: str) -> None:
         """Tell people, but not at the pace of a flood."""

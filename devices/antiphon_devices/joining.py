@@ -1,69 +1,22 @@
-"""Loudspeakers that ask to join: who waits, and who is let in by whom."""
+"""Loudspeakers that ask to join, and who lets them in."""
 
 from __future__ import annotations
 
 import hmac
 import logging
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from antiphon.errors import Invalid, NotFound, TooManyRequests
+from antiphon.errors import Invalid, NotFound
 from antiphon.events import DevicePending, EventBus
 from antiphon.plugins import DeviceReport, Devices, DeviceUpdate, DeviceView, Zones
 from antiphon.types import Principal, Role
-from antiphon_devices.accounts.rights import RESERVED
 from antiphon_devices.accounts.service import Accounts
-from antiphon_devices.codes import code_of
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
-from antiphon_devices.payloads import MAX_PAYLOAD_BYTES
-from antiphon_devices.reports import HeardEnrolRequest
-from antiphon_devices.topics import device_key
-
-MAX_PENDING = 100
-FORGOTTEN_AFTER_S = 900.0
-WRONG_CODES = 5
-WRONG_WINDOW_S = 900.0
-REJECTED_FOR_S = 3600.0
-_PER_ID = 3
-_PER_SECOND = 20
-_BURST = 100
-_COMPLAIN_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A loudspeaker that asked and was not answered. `replaces`: its id has an account already."""
-
-    key: str
-    request: HeardEnrolRequest
-    asked_at: datetime
-    seen_at_s: float
-    replaces: bool
-
-    @property
-    def mark(self) -> tuple[str, str]:
-        """What tells it from others, also from one that asks under its id."""
-        return self.key, self.code
-
-    @property
-    def code(self) -> str:
-        """What the loudspeaker shows and speaks."""
-        return code_of(self.key, self.request.secret)
-
-    @property
-    def hardware_id(self) -> str:
-        """What it is known by for good, in the letters of its hardware where these are told."""
-        for told in (self.request.host_id, self.request.mac):
-            if told is not None and device_key(told) == self.key:
-                return told
-        return self.key
+from antiphon_devices.waiting import Pending, Tries, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +29,8 @@ class Admission:
 
 
 class Joining:
-    """Keeps who asks, for a quarter of an hour after the last time, a hundred at most.
+    """Hears who asks, and makes accounts for those whose code somebody has read or heard.
 
-    Floods cost little: requests beyond a rate are dropped unread, and so are new ones when all
-    places are taken. Who asks under the id of another waits beside it, under a code of its own.
     `conflicted` is called with the id of a loudspeaker that has an account when somebody with
     another secret asks under its name, `revoked` with that of one that has none any more.
     """
@@ -99,12 +50,8 @@ class Joining:
         self._zones = zones
         self._bus = bus
         self._log = log
-        self._now = now
-        self._pending: OrderedDict[tuple[str, str], Pending] = OrderedDict()
-        self._rejected: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
-        self._tokens, self._filled_at = float(_BURST), now()
-        self._complained_at = -_COMPLAIN_EVERY_S
+        self._waiting = Waiting(log, now)
+        self._tries = Tries(now)
         self.conflicted: Callable[[str], None] = lambda _: None
         self.revoked: Callable[[str], None] = lambda _: None
 
@@ -112,47 +59,21 @@ class Joining:
 
     def may_ask(self) -> bool:
         """Whether one more request may be read now."""
-        now = self._now()
-        self._tokens = min(_BURST, self._tokens + (now - self._filled_at) * _PER_SECOND)
-        self._filled_at = now
-        if self._tokens < 1:
-            self._complain("there are more requests than %d a second", _PER_SECOND)
-            return False
-        self._tokens -= 1
-        return True
+        return self._waiting.may_ask()
 
     async def asked(self, key: str, message: Incoming) -> None:
         """A request below `enroll/<key>/`. What makes no sense is logged and changes nothing."""
-        request = self._read(key, message.payload)
-        if request is None:
+        if not self.accounts.are_ours:
+            self._waiting.complain("%s asks, but accounts are managed elsewhere", key)
+            return
+        if (request := self._waiting.read(key, message.payload)) is None:
             return
         known = await self.accounts.knows(key, request.secret)
         if known:
             # The broker has lost it, or was changed for another: it proves by its secret who it is.
             await self.accounts.admit(key, request.secret)
-            return
-        self._forget_old()
-        pending = Pending(key, request, datetime.now(UTC), self._now(), replaces=known is False)
-        before = self._pending.get(pending.mark)
-        if before is not None:
-            pending = replace(pending, asked_at=before.asked_at)
-        elif not self._has_room(pending):
-            return
-        self._pending[pending.mark] = pending
-        if before is None:
+        elif (pending := self._waiting.take(key, request, replaces=known is False)) is not None:
             self._tell(pending)
-
-    def _has_room(self, pending: Pending) -> bool:
-        rejected_at_s = self._rejected.get(pending.mark)
-        if rejected_at_s is not None and self._now() - rejected_at_s < REJECTED_FOR_S:
-            return False
-        if len(self._pending) >= MAX_PENDING:
-            self._complain("%d are waiting, so %s is not heard", MAX_PENDING, pending.key)
-            return False
-        rivals = len(self._of(pending.key))
-        if rivals:
-            self._complain("%d devices ask under the id %s", rivals + 1, pending.key)
-        return rivals < _PER_ID
 
     def _tell(self, pending: Pending) -> None:
         self._log.info("MQTT: the loudspeaker %s asks to join; its code lets it in", pending.key)
@@ -166,49 +87,11 @@ class Joining:
         if pending.replaces:
             self.conflicted(pending.key)
 
-    def _read(self, key: str, payload: bytes) -> HeardEnrolRequest | None:
-        if not self.accounts.are_ours:
-            self._complain("%s asks to join, but accounts are managed elsewhere", key)
-            return None
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            self._complain("the request of %s is larger than 16 KiB", key)
-            return None
-        try:
-            request = HeardEnrolRequest.model_validate_json(payload)
-        except ValidationError as error:
-            fields = sorted(
-                {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
-            )
-            what = ", ".join(fields) or "no JSON object"
-            self._complain("the request of %s is not valid: %s", key, what)
-            return None
-        if request.device_id != key or key in RESERVED:
-            self._complain("somebody asks to join as %s under another name", key)
-            return None
-        return request
-
-    def _complain(self, text: str, *arguments: object) -> None:
-        """Log, but not at the pace of a flood."""
-        level = logging.DEBUG
-        if self._now() - self._complained_at >= _COMPLAIN_EVERY_S:
-            self._complained_at = self._now()
-            level = logging.WARNING
-        self._log.log(level, f"MQTT: a request to join was refused: {text}", *arguments)
-
-    def _forget_old(self) -> None:
-        horizon = self._now() - FORGOTTEN_AFTER_S
-        for mark in [mark for mark, one in self._pending.items() if one.seen_at_s < horizon]:
-            del self._pending[mark]
-
-    def _of(self, key: str) -> list[Pending]:
-        return [one for one in self._pending.values() if one.key == key]
-
     # --- somebody decides ----------------------------------------------------------------------
 
     def pending(self) -> Sequence[Pending]:
         """Who waits, in the order in which they came."""
-        self._forget_old()
-        return list(self._pending.values())
+        return self._waiting.all()
 
     async def confirm(self, principal: Principal, key: str, admission: Admission) -> DeviceView:
         """Let a loudspeaker in whose code somebody has read or heard.
@@ -216,14 +99,12 @@ class Joining:
         Raises NotFound where it does not wait, Invalid for a wrong code, TooManyRequests after a
         few of those, and what adopting raises.
         """
-        self._forget_old()
-        if not (waiting := self._of(key)):
-            raise NotFound("loudspeaker that waits with the id", key)
-        self._check_tries(key)
+        waiting = self._waiting.under(key)
+        self._tries.check(key)
         for pending in waiting:
             if _same(pending.code, admission.code):
                 return await self._admit(principal, pending, admission)
-        self._count_wrong(key)
+        self._tries.wrong(key)
         raise Invalid.field("code", "is not what the loudspeaker shows or speaks")
 
     async def claim(self, principal: Principal, admission: Admission) -> DeviceView:
@@ -231,24 +112,17 @@ class Joining:
 
         Raises NotFound where none has it, TooManyRequests after a few of those.
         """
-        self._forget_old()
         who = str(principal.client_id or principal.user_id)
-        self._check_tries(who)
-        for pending in list(self._pending.values()):
+        self._tries.check(who)
+        for pending in self._waiting.all():
             if _same(pending.code, admission.code):
                 return await self._admit(principal, pending, admission)
-        self._count_wrong(who)
+        self._tries.wrong(who)
         raise NotFound("loudspeaker that waits with the code", admission.code)
 
     def reject(self, key: str) -> None:
         """Let a request fall, and do not hear it again for an hour. Raises NotFound."""
-        if not (waiting := self._of(key)):
-            raise NotFound("loudspeaker that waits with the id", key)
-        for pending in waiting:
-            del self._pending[pending.mark]
-            self._rejected[pending.mark] = self._now()
-        while len(self._rejected) > 10 * MAX_PENDING:
-            self._rejected.popitem(last=False)
+        self._waiting.reject(key)
 
     async def forget(self, key: str) -> None:
         """The loudspeaker was removed: its account goes with it, if it had one."""
@@ -290,27 +164,9 @@ class Joining:
             update = DeviceUpdate.model_validate(wishes)
             view = await self._devices.update(adopting, view.id, update)
         await self.accounts.admit(pending.key, request.secret)
-        for other in self._of(pending.key):
-            del self._pending[other.mark]
-        self._wrong.pop(pending.key, None)
+        self._waiting.admitted(pending.key)
+        self._tries.right(pending.key)
         return view
-
-    def _check_tries(self, who: str) -> None:
-        made = self._recent(who)
-        if len(made) >= WRONG_CODES:
-            raise TooManyRequests("wrong codes", int(made[0] + WRONG_WINDOW_S - self._now()) + 1)
-
-    def _count_wrong(self, who: str) -> None:
-        self._wrong.setdefault(who, deque()).append(self._now())
-        self._wrong.move_to_end(who)
-        while len(self._wrong) > 10 * MAX_PENDING:
-            self._wrong.popitem(last=False)
-
-    def _recent(self, who: str) -> deque[float]:
-        made = self._wrong.get(who, deque())
-        while made and made[0] <= self._now() - WRONG_WINDOW_S:
-            made.popleft()
-        return made
 
 
 def _same(code: str, given: str) -> bool:

@@ -27,9 +27,10 @@ from antiphon.types import Frozen
 from antiphon_devices.accounts.book import Account, DatabaseBook
 from antiphon_devices.accounts.service import Accounts
 from antiphon_devices.guests import Guests
-from antiphon_devices.joining import Admission, Joining, Pending
+from antiphon_devices.joining import Admission, Joining
 from antiphon_devices.settings import MqttSettings
 from antiphon_devices.topics import device_key
+from antiphon_devices.waiting import Pending
 
 _CODE = Field(pattern=r"^ *([0-9] *){6}$", max_length=20, description="What it shows or speaks.")
 

@@ -43,7 +43,7 @@ async def mqtt_service(
             bridge = Bridge(building, context.bus, settings.root, context.log)
             try:
                 address, accounts = await _broker(
-                    context, settings, book or DatabaseBook(), bridge.control, stack
+                    context, settings, book or DatabaseBook(), bridge.newcomers.control, stack
                 )
             except (ProgramMissing, OSError) as error:
                 context.log.warning("MQTT is off: %s", error)
@@ -51,7 +51,8 @@ async def mqtt_service(
             else:
                 parts = (context.devices, context.zones, context.bus, context.log)
                 by_command = settings.account_way == "dynsec"
-                bridge.join(Joining(accounts, *parts), commands_broker=by_command)
+                joining = Joining(accounts, *parts)
+                bridge.newcomers.join(joining, bridge.guests, commands_broker=by_command)
                 context.devices.add_driver(AgentDriver(bridge.orders))
                 stack.callback(context.mqtt.make(bridge.guests))
                 await stack.enter_async_context(bridged(bridge, address, context.log))

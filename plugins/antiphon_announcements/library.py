@@ -197,8 +197,10 @@ class AnnouncementLibrary:
 
 async def check_folder(client_id: UUID, folder_id: UUID | None) -> None:
     """Raise Invalid on `folder_id` where the client has no such folder."""
-    if folder_id is not None and not await belongs_to(client_id, _FOLDER, folder_id):
-        raise Invalid.field("folder_id", f"there is no folder {folder_id}")
+    if folder_id is not None and not await belongs_to(
+        client_id, _FOLDER, folder_id, type="announcements"
+    ):
+        raise Invalid.field("folder_id", f"there is no folder {folder_id} for announcements")
 
 
 def searchable(*texts: str | None) -> str:

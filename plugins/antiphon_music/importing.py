@@ -27,6 +27,7 @@ from rich.progress import (
 from antiphon.errors import Invalid, Misconfigured, Refused
 from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
+from antiphon.plugins.manager import load_plugins
 from antiphon.settings import Settings, check_section, load
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
@@ -92,7 +93,9 @@ async def _run(
     console: Console,
 ) -> Import:
     url = settings.database.url.get_secret_value()
-    async with open_database(url, settings.data_dir, {"music": _TABLES}):
+    # All tables: what a client may store is counted over those of every plugin.
+    tables = {**load_plugins(settings.disabled_plugins).tables(), "music": _TABLES}
+    async with open_database(url, settings.data_dir, tables):
         client_id = await _client(client)
         bus = EventBus()
         async with JobRunner(bus) as jobs:

@@ -13,7 +13,7 @@ from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 from antiphon.errors import Invalid, NotFound, TooManyRequests
 from antiphon.events import DevicePending, EventBus
 from antiphon.types import Principal, Role
-from antiphon_devices import joining
+from antiphon_devices import waiting
 from antiphon_devices.accounts.book import Account, MemoryBook
 from antiphon_devices.accounts.keeper import Keeper
 from antiphon_devices.accounts.service import Accounts
@@ -112,12 +112,12 @@ async def test_the_code_is_a_matter_of_id_and_secret() -> None:
 async def test_wrong_codes_let_nobody_in_and_are_few(desk: Desk) -> None:
     code = await desk.ask()
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
-    for _ in range(joining.WRONG_CODES):
+    for _ in range(waiting.WRONG_CODES):
         with pytest.raises(Invalid, match="code"):
             await desk.joining.confirm(ADMIN, "pi", Admission(wrong))
     with pytest.raises(TooManyRequests):
         await desk.joining.confirm(ADMIN, "pi", Admission(code))
-    desk.now += joining.WRONG_WINDOW_S + 1
+    desk.now += waiting.WRONG_WINDOW_S + 1
     await desk.ask()
     await desk.joining.confirm(ADMIN, "pi", Admission(code))
     assert desk.broker.names == ["pi"]
@@ -134,7 +134,7 @@ async def test_a_client_lets_in_whose_code_it_reads_into_its_own_zones_alone(des
     spaced = f"{code[:3]} {code[3:]}"
     view = await desk.joining.claim(owner, Admission(spaced, desk.zone.zone_id))
     assert view.zone_id == desk.zone.zone_id
-    for _ in range(joining.WRONG_CODES):
+    for _ in range(waiting.WRONG_CODES):
         with pytest.raises(NotFound):
             await desk.joining.claim(owner, Admission(code, desk.zone.zone_id))
     with pytest.raises(TooManyRequests):
@@ -157,7 +157,7 @@ async def test_a_client_does_not_get_what_is_anothers(desk: Desk) -> None:
 
 async def test_who_does_not_ask_any_more_is_forgotten(desk: Desk) -> None:
     await desk.ask("one")
-    desk.now += joining.FORGOTTEN_AFTER_S - 10
+    desk.now += waiting.FORGOTTEN_AFTER_S - 10
     await desk.ask("two")
     desk.now += 20
     assert desk.waiting == ["two"]
@@ -168,7 +168,7 @@ async def test_a_rejected_one_is_not_heard_for_an_hour(desk: Desk) -> None:
     desk.joining.reject("pi")
     with pytest.raises(NotFound):
         desk.joining.reject("pi")
-    desk.now += joining.REJECTED_FOR_S - 10
+    desk.now += waiting.REJECTED_FOR_S - 10
     await desk.ask()
     assert desk.waiting == []
     desk.now += 20
@@ -178,9 +178,9 @@ async def test_a_rejected_one_is_not_heard_for_an_hour(desk: Desk) -> None:
 
 async def test_places_are_few_and_a_flood_takes_none_twice(desk: Desk) -> None:
     await desk.ask("real")
-    for number in range(2 * joining.MAX_PENDING):
+    for number in range(2 * waiting.MAX_PENDING):
         await desk.ask(f"flood-{number}")
-    assert len(desk.waiting) == joining.MAX_PENDING
+    assert len(desk.waiting) == waiting.MAX_PENDING
     assert desk.waiting[0] == "real"
     assert sum(desk.joining.may_ask() for _ in range(10_000)) < 200
     desk.now += 1

@@ -21,6 +21,7 @@ from antiphon.engine.protocol import SAMPLE_RATE
 
 CHUNK_FRAMES = SAMPLE_RATE  # one refill: large, because decoders like warm caches
 LOW_WATER_FRAMES = 2 * SAMPLE_RATE
+_NEARLY_DRY_FRAMES = SAMPLE_RATE // 4
 _STUCK_AFTER_S = 3.0
 _NOTHING: Samples = np.zeros((0, 2), np.int16)
 
@@ -210,9 +211,9 @@ class ThreadFeeder:
         self._worker = _Worker(self)
 
     def feed(self, deck: Deck) -> None:
-        """Queue a deck for one refill; one that has nothing yet comes before all others."""
+        """Queue a deck for one refill: what is nearly used up first, then what has nothing yet."""
         deck.filling = True
-        self.work.put(deck, urgent=not deck.ready)
+        self.work.put(deck)
 
     def watch(self) -> None:
         """Replace the thread if one file has kept it for long; that file is given up."""
@@ -224,15 +225,23 @@ class ThreadFeeder:
 
 
 class _Work:
-    """Two queues, the urgent one first: a call does not wait for the refills of 32 zones."""
+    """Two queues, the urgent one first: a call does not wait for the refills of 32 zones.
+
+    What is heard already and about to run out does not wait for others to begin either.
+    """
 
     def __init__(self) -> None:
         self._waiting = threading.Semaphore(0)
         self._urgent: deque[Deck] = deque()
         self._normal: deque[Deck] = deque()
 
-    def put(self, deck: Deck, *, urgent: bool) -> None:
-        (self._urgent if urgent else self._normal).append(deck)
+    def put(self, deck: Deck) -> None:
+        if not deck.ready:
+            self._urgent.append(deck)
+        elif deck.available < _NEARLY_DRY_FRAMES:
+            self._urgent.appendleft(deck)
+        else:
+            self._normal.append(deck)
         self._waiting.release()
 
     def get(self) -> Deck:

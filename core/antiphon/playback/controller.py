@@ -125,6 +125,7 @@ class ZoneController:
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
             await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
+            self._subscriptions.enforce()
             await self._calls.restore()
             self._subscriptions.enforce()
             task = asyncio.create_task(self._follow(news), name="zones")
@@ -296,6 +297,7 @@ class ZoneController:
         programme = channels[0].programme
         if set(programme.zones) != set(zones):
             raise Conflict("They are not all the zones of one programme.")
+        await self._subscriptions.require(programme.client_id)
         request = request.model_copy(update={"style": CallStyle.BETWEEN})
         spoken = await self._between.prepare(
             principal, programme.client_id, lambda: programme.zones, request

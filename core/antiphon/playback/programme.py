@@ -71,6 +71,7 @@ class Programme:
         self._serial = 0
         self._aim: int | None = None
         self._is_holding = False
+        self._began_with = ""
         self.is_between = False
 
     # --- what it is ----------------------------------------------------------------------------
@@ -287,7 +288,8 @@ class Programme:
             self._news.started(self.zones, item, report.position_s)
         self._ahead.fill()
         self._around.changed(self)
-        self._around.track_over(self)
+        if item.entry != self._began_with and not self._is_holding:
+            self._around.track_over(self)
 
     def track_finished(self, report: protocol.TrackFinished) -> None:
         """The last sample of a track went out."""
@@ -418,6 +420,7 @@ class Programme:
             )
         )
         self._leading = window[0]
+        self._began_with = window[0].entry
         self._is_dry = self._is_owed = self.is_between = False
         self._hold(position_s)
 
@@ -476,11 +479,11 @@ class Programme:
 
     def in_trouble(self, problem: str | None) -> None:
         """Why nothing can be played; None if all is well again."""
-        if problem is not None:
-            self._claim()
         if problem != self.problem:
             self.problem = problem
             self._around.changed(self)
+        if problem is not None:
+            self._claim()
 
     def _finish(self) -> None:
         """The queue is at its end and does not repeat."""

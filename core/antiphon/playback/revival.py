@@ -23,8 +23,8 @@ def bid_of(record: Record, expires_at: float | None) -> Bid:
 
     What was heard somewhere already is heard elsewhere on its own: `routing` was about the start.
     """
-    request, parts = record.request, record.parts.values()
-    has_begun = any(part.delivered_at is not None or part.state.final for part in parts)
+    request = record.request
+    has_begun = any(part.delivered_at is not None for part in record.parts.values())
     return Bid(
         record.id,
         record.open_zones,

@@ -25,8 +25,6 @@ from antiphon.store import total
 from antiphon.text import UNSEEN
 from antiphon.types import Frozen
 
-_FAR = 1_000
-
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
 
@@ -45,12 +43,10 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        page = rows.offset(self.offset).limit(self.limit)
-        if self.offset >= _FAR:
-            # An index has the keys: the rows that are passed over need not be read.
-            keys = await page.values_list(rows.model._meta.pk_attr, flat=True)
-            page = rows.filter(pk__in=list(keys))
-        return await page, await total(rows)
+        found = await rows.offset(self.offset).limit(self.limit)
+        if len(found) < self.limit and (found or self.offset == 0):
+            return found, self.offset + len(found)  # the last page: there are no more to count
+        return found, await total(rows)
 
 
 class DeletableQuery(ListQuery):

@@ -131,8 +131,10 @@ async def writable_client(principal: Principal, requested: UUID | None = None) -
     return UUID(str(ids[0]))
 
 
-async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
+async def belongs_to(client_id: UUID, model: str, identity: UUID, **having: object) -> bool:
     """Whether the client has a row of `model`, such as `music.Folder`, that was not deleted.
+
+    `having` are values of its columns that it must have too.
 
     For ids that lead into the tables of another plugin; where that one is away, there is no row.
     """
@@ -141,4 +143,4 @@ async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
     if apps is None or app not in apps:
         return False
     rows: QuerySet[Model] = scoped(apps[app][name], Principal.system(client_id))
-    return await rows.filter(id=identity).exists()
+    return await rows.filter(id=identity, **having).exists()

@@ -73,3 +73,36 @@ async def _send_odd_forms(
             data.add_field(name, odd.encode("utf-8", "replace"), filename=quote(odd[:50]))
             answer = await stage.owner.ask(method.upper(), target, data=data)
             assert 400 <= answer.status < 500, (method, target, name, odd, answer.body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'; DROP TABLE zone; --", '" OR 1=1 --', "%", "S_op", "S%p", "\\", "') OR ('1'='1", "Shop\\"],
+)
+async def test_searches_look_for_what_was_typed(stage: Stage, text: str) -> None:
+    for path in ("zones", "floors", "users", "clients", "audit-logs"):
+        answer = await stage.admin.get(path, search=text)
+        assert (answer.status, answer.json["total"]) == (200, 0), (path, text)
+    await stage.owner.patch(f"zones/{stage.ours.shop.id}", {"name": f"a {text} b"})
+    found = (await stage.owner.get("zones", search=text)).json
+    assert [zone["name"] for zone in found["items"]] == [f"a {text} b"]
+
+
+async def test_json_that_is_too_deep_is_no_json(stage: Stage) -> None:
+    headers = {"Content-Type": "application/json"}
+    for depth in (150, 500, 100_000):
+        content = b'{"name":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+        answer = await stage.owner.ask("POST", "zones", data=content, headers=headers)
+        assert (answer.status, answer.json["code"]) == (422, "invalid"), depth
+
+
+async def test_text_that_is_no_text_is_refused(stage: Stage) -> None:
+    headers = {"Content-Type": "application/json"}
+    for content in (b'{"name": "\xff\xfe"}', b'{"name": "\\u0000"}', b'{"n\xc3": 1}'):
+        answer = await stage.owner.ask("POST", "zones", data=content, headers=headers)
+        assert (answer.status, answer.json["code"]) == (422, "invalid"), content
+    many = "&".join(f"a{number}={number}" for number in range(1_000))
+    for query in ("search=%ff%fe", "search=%00", "limit=%F0%9F%94%8A", many):
+        answer = await stage.owner.get(f"zones?{query}")
+        assert answer.status in (200, 400, 422), query
+        assert answer.status == 200 or answer.json["code"] in ("invalid", "refused"), query

@@ -17,7 +17,7 @@ from tests.sounds import RATE, Sound
 
 WINDOW = 1_920
 PRESENT_DB = -48.0
-_BRIDGED = 2  # windows: a fade, or the edge of a block
+_BRIDGED = 2  # windows: a fade in a tone, or where another tone's hard edge leaks into this one
 Piece = tuple[float, float]
 
 
@@ -104,4 +104,5 @@ def _runs(present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[Piec
     starts = [at[0], *at[breaks + 1]]
     ends = [*at[breaks], at[-1]]
     second = WINDOW / RATE
-    return [(float(a) * second, float(b + 1) * second) for a, b in zip(starts, ends, strict=True)]
+    runs = ((a, b + 1) for a, b in zip(starts, ends, strict=True) if b - a >= _BRIDGED)
+    return [(float(a) * second, float(b) * second) for a, b in runs]

@@ -227,3 +227,19 @@ async def test_who_wants_all_zones_at_once_does_not_wait_for_tracks(
     call = await zones.call(stage.hotel.owner, request)
     assert call.style is CallStyle.PAUSE
     await stage.speaks(stage.shop, "all")
+
+
+async def test_skips_and_seeks_do_not_end_the_wait(stage: Stage, zones: ZoneController) -> None:
+    owner, shop, bar = stage.hotel.owner, stage.shop, stage.bar
+    for others in ((), (bar,)):
+        name = await playing(stage, zones, *others)
+        call = await zones.call(owner, say("hello", shop, style="between"))
+        await zones.seek(owner, shop, 50.0)
+        await zones.next(owner, shop)
+        await stage.hears(shop, "Song 2")
+        await asyncio.sleep(0.05)
+        assert await states(zones, call) == [CallState.QUEUED]
+        stage.renderer.end_track(name)
+        await stage.speaks(shop, "hello")
+        stage.renderer.end_calls()
+        await reaches(zones, call, CallState.COMPLETED)
