@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -73,7 +73,8 @@ class Scene:
         """
         if self.table is None:
             return []
-        table, found = wound_on(self.table, now, begin), []
+        found: list[OutlookItem] = []
+        table = wound_on(self.table, now, begin)
         music = iter([item for item in changes if item.result is Result.PLAYS])
         change = next(music, None)
         listener = Listener(self.zone_id, self.silence, self.hears, self.quiets)
