@@ -33,6 +33,7 @@ from antiphon_devices.documents import Documents
 from antiphon_devices.driver import DeviceOrders
 from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
+from antiphon_devices.newcomers import Newcomers
 from antiphon_devices.news import news
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
@@ -42,6 +43,7 @@ from antiphon_devices.settings import BrokerAddress
 from antiphon_devices.topics import (
     ClientTopic,
     DeviceTopic,
+    EnrolTopic,
     InvalidTopic,
     Kind,
     MirrorTopic,
@@ -81,12 +83,15 @@ class Bridge:
         self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
         self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
-        self._agents = Agents(building, self._mirror, self._device_pace.mark, log)
+        self._agents = Agents(building, self._mirror, self._device_pace.mark, bus, log)
         self._turns = Turns()
         # All that every device has retained comes at once, at each connection.
         self._report_turns = Turns(limit=_MAX_REPORTS)
         self._order_turns = Turns(limit=100, timeout_s=_ORDER_TIMEOUT_S)
         self._corrections: Counter[str] = Counter()
+        self.newcomers = Newcomers(root, self.outbox, self._mirror, self._alerts, log)
+        self._agents.conflicted = self.newcomers.conflicted
+        self._agents.complained = self.newcomers.complained
 
     @property
     def session(self) -> Session:
@@ -102,6 +107,7 @@ class Bridge:
                 f"{self._root}/client/#",
                 f"{self._root}/device/+/down/desired",
                 f"{self._root}/device/+/down/cmd/+",
+                f"{self._root}/enroll/+/request",
             ],
             plugins=self.guests.subscriptions,
         )
@@ -114,6 +120,7 @@ class Bridge:
             self._bus.subscribe(ZoneEvent, self._zone_event),
             self._bus.subscribe(DeviceEvent, self._device_event),
             self._bus.subscribe(CallChanged, self._answers.call_changed),
+            self.newcomers.subscribe(self._bus),
         ]
 
     def _zone_event(self, event: ZoneEvent) -> None:
@@ -121,6 +128,7 @@ class Bridge:
             self._mirror.remove_zone(event.zone_id)
             return
         if isinstance(event, LevelMeasured):
+            self._agents.silence.level(event)
             return
         self._tell_news(event)
         if isinstance(event, ZoneCreated):
@@ -181,6 +189,7 @@ class Bridge:
         await self._turns.close()
         await self._report_turns.close()
         await self._order_turns.close()
+        await self.newcomers.close()
 
     # --- the broker says something ---------------------------------------------------------
 
@@ -189,6 +198,7 @@ class Bridge:
         self._corrections.clear()
         self.orders.is_connected = True
         self.outbox.replay()
+        self.newcomers.connected()
         self._log.info("MQTT: connected")
         self._bus.publish(PartChanged(part=PART, is_up=True))
 
@@ -197,8 +207,12 @@ class Bridge:
         self._log.warning("MQTT: %s. Everything else goes on; the server keeps trying.", reason)
         self._bus.publish(PartChanged(part=PART, is_up=False, message=reason))
         self.orders.is_connected = False
+        self.newcomers.lost()
         for key in self._mirror.known.agents:
             self._report_turns.take(key, partial(self._agents.lose_sight, key), self._log_report)
+
+    def refused(self) -> None:
+        """See `Listener`: `lost` has said why."""
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
@@ -221,6 +235,8 @@ class Bridge:
                     self._clear_command(topic, message)
             case DeviceTopic(kind=Kind.UP_ACK):
                 self.orders.answered(topic.device, message.payload)
+            case EnrolTopic():
+                self.newcomers.asked(topic, message)
             case DeviceTopic():
                 work = partial(self._agents.report, topic, message)
                 self._report_turns.take(topic.device, work, self._log_report)

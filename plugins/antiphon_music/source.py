@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from antiphon.types import Band
 from antiphon_music.folders import descendants, parents_of
 from antiphon_music.models import MusicFile
 
+_PAGE = 2_000
 MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
 _TOTALS_S = 60.0
 _KNOWN = ("file", "title", "artist", "album", "duration_s", "loudness_lufs", "true_peak_db")
@@ -113,9 +115,19 @@ async def _tracks(client_id: UUID, folders: Sequence[UUID | None]) -> list[Media
     place = {key: index for index, key in enumerate(folders)}
     query = MusicFile.filter(client_id=client_id, deleted_at=None).order_by("order", "title", "id")
     # Plain tuples: making objects of 20,000 rows would hold the loop for most of a second.
-    rows = [row for row in await query.values_list("id", "folder_id") if row[1] in place]
+    rows: list[Any] = []
+    for start in count(0, _PAGE):
+        # A page at a time: all at once would keep everybody else from the loop.
+        page = await query.offset(start).limit(_PAGE).values_list("id", "folder_id")
+        rows += [row for row in page if row[1] in place]
+        if len(page) < _PAGE:
+            break
     rows.sort(key=lambda row: place[row[1]])
-    return [MediaRef(kind=MUSIC, value=str(row[0])) for row in rows]
+    refs: list[MediaRef] = []
+    for some in _batches([row[0] for row in rows], _PAGE):
+        refs += [MediaRef(kind=MUSIC, value=str(key)) for key in some]
+        await asyncio.sleep(0)
+    return refs
 
 
 def _batches(keys: list[UUID], size: int = 500) -> Iterator[list[UUID]]:

@@ -8,9 +8,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from antiphon.errors import Conflict, Invalid, NotFound, PartTimedOut
-from antiphon.plugins import Page, PluginContext
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.types import Principal
+from antiphon_scheduling import records
 from antiphon_scheduling.calendars import check_country
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged
@@ -38,8 +39,9 @@ class Calendars:
         self._clock = clock
 
     async def find(self, principal: Principal, query: CalendarQuery) -> Page[CalendarView]:
-        """The calendars, by name."""
-        rows, total = await query.fetch(scoped(ScheduleCalendar, principal).order_by("name", "id"))
+        """The calendars, in the order that is asked for."""
+        wanted = ordered(scoped(ScheduleCalendar, principal), query.ordering)
+        rows, total = await query.fetch(wanted)
         return Page(items=tuple([await self._view(row) for row in rows]), total=total)
 
     async def get(self, principal: Principal, calendar_id: UUID) -> CalendarView:
@@ -71,6 +73,7 @@ class Calendars:
                 raise Invalid.field("ics", "this calendar is one of public holidays")
             row.days = await self._days(row.client_id, change.ics)
         await row.save()
+        await records.unrest([row.client_id])
         self._context.bus.publish(CalendarChanged(client_id=row.client_id))
         return await self._view(row)
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from antiphon.errors import Invalid
 from antiphon_scheduling.neighbours import Said
 from antiphon_scheduling.outcomes import Firing, Miss
+from antiphon_scheduling.places import Places
 from antiphon_scheduling.plan import Plan
-from antiphon_scheduling.planner import Places, Planner
+from antiphon_scheduling.planner import Planner
 from antiphon_scheduling.walltime import TICK
 
 _MOST_STEPS = 200_000
@@ -43,7 +44,7 @@ def forecast(
     """
     begin = max(begin, now)
     start = now - grace if is_exact(now, begin) else begin - _RUN_UP
-    planner = Planner(timedelta(days=1), places)
+    planner = Planner(timedelta(days=1), places, places.inactive)
     planner.said = said
     for plan in plans:
         planner.put(replace(plan, settled_until=max(plan.settled_until, start - TICK)))

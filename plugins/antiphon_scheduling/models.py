@@ -17,11 +17,13 @@ from antiphon.types import Band
 class Schedule(SoftDeleteModel):
     """When to play which announcements, or which music, where.
 
-    `kind` repeats the kind in `config`, for filters. `zones` are ids, empty for all zones.
-    `rules` are those of `antiphon_scheduling.rules`, none for the defaults; config and rules are
-    in force since `in_force_since`. `settled_until` is the last instant that was dealt with:
-    nothing up to it is ever fired again, so it is written before a call is made and never goes
-    back. `fired_count` chooses the next announcement in turn.
+    `kind` repeats the kind in `config`, for filters. `zones`, `floors` and `devices` are ids; if
+    all three are empty it is for all zones. `rules` are those of `antiphon_scheduling.rules`, none
+    for the defaults; config and rules are in force since `in_force_since`. `settled_until` is the
+    last instant that was dealt with: nothing up to it is ever fired again, so it is written before
+    a call is made and never goes back. Nothing is to be decided before `rests_until`: until then
+    the scheduler need not know of the schedule; without it, it must. `fired_count` chooses the next
+    announcement in turn. `opening_zone_id` is the zone whose opening hours this is a half of.
     """
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
@@ -33,11 +35,15 @@ class Schedule(SoftDeleteModel):
     config: dict[str, Any] = fields.JSONField()
     rules: dict[str, Any] | None = fields.JSONField(null=True)
     zones: list[str] = fields.JSONField(default=list)
+    floors: list[str] | None = fields.JSONField(null=True)
+    devices: list[str] | None = fields.JSONField(null=True)
+    opening_zone_id: UUID | None = fields.UUIDField(null=True, db_index=True)
     band = fields.CharEnumField(Band, null=True, max_length=20)
     chime = fields.BooleanField(null=True)
     enabled = fields.BooleanField(default=True)
     in_force_since: datetime | None = fields.DatetimeField(null=True)
     settled_until: datetime = fields.DatetimeField()
+    rests_until: datetime | None = fields.DatetimeField(null=True, db_index=True)
     fired_count = fields.IntField(default=0)
     last_executed_at: datetime | None = fields.DatetimeField(null=True)
     created_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
@@ -53,7 +59,8 @@ class Schedule(SoftDeleteModel):
 class ScheduleCalendar(TimestampedModel):
     """Days that schedules keep to or leave out: a country's holidays, or `days` of a file.
 
-    `days` holds pairs of an ISO date and a name.
+    `days` holds pairs of an ISO date and a name. A file that comes from `url` was fetched at
+    `fetched_at`; `problem` says why a later attempt, at `tried_at`, failed.
     """
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
@@ -64,6 +71,10 @@ class ScheduleCalendar(TimestampedModel):
     country = fields.CharField(max_length=10, null=True)
     subdivision = fields.CharField(max_length=50, null=True)
     days: list[list[str]] | None = fields.JSONField(null=True)
+    url = fields.CharField(max_length=2_000, null=True)
+    fetched_at: datetime | None = fields.DatetimeField(null=True)
+    tried_at: datetime | None = fields.DatetimeField(null=True)
+    problem: str | None = fields.TextField(null=True)
 
     class Meta:
         table = "schedule_calendar"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from antiphon_scheduling.plan import Plan
+from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.rules import Layer
 
 _HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ class Layers:
                 self._upper[key].pop(plan.schedule_id, None)
                 self._days.pop(key, None)
 
-    def above(self, plan: Plan, group: str, zone_id: UUID, day: date) -> Plan | None:
+    def above(self, plan: Plan, group: str, place: Place, day: date) -> Plan | None:
         """The highest schedule that stands in for `plan` in a zone on a day."""
         key = (plan.client_id, group)
         if key not in self._upper:
@@ -56,7 +56,7 @@ class Layers:
         for one in days[day]:
             if one.limits.layer.height <= plan.limits.layer.height:
                 break
-            if one.covers(zone_id):
+            if one.covers(place):
                 return one
         return None
 

@@ -19,6 +19,8 @@ class Why(StrEnum):
     GAP = "gap"
     CAP = "cap"
     OUTRANKED = "outranked"
+    SILENT = "silent"
+    INACTIVE = "inactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Block:
 class Firing:
     """What is due at an instant, in `zones`; where these are none, it is suppressed.
 
-    `everywhere` tells that these are all zones of a schedule for all. `deferred_from` is the time
-    in the quiet hours that it stands for.
+    It is decided by what was in force `since`; after it, nothing is to be decided before
+    `rests_until`, if that is known. `everywhere` tells that these are all zones of a schedule for
+    all. `deferred_from` is the time in the quiet hours that it stands for.
     """
 
     schedule_id: UUID
@@ -49,14 +52,21 @@ class Firing:
     blocks: tuple[Block, ...] = ()
     everywhere: bool = False
     deferred_from: datetime | None = None
+    since: datetime | None = None
+    rests_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A schedule's instant, and all others up to `until`, are not fired: `reason` says why."""
+    """A schedule's instant, and all others up to `until`, are not fired: `reason` says why.
+
+    For `since` and `rests_until` see `Firing`.
+    """
 
     schedule_id: UUID
     client_id: UUID
     instant: datetime
     until: datetime
+    since: datetime | None = None
+    rests_until: datetime | None = None
     reason: str = "was over before the server could act"

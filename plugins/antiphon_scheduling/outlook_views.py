@@ -13,7 +13,7 @@ from antiphon.plugins import ApiModel
 from antiphon.types import Frozen
 from antiphon_scheduling.models import Outcome, ScheduleRecord
 from antiphon_scheduling.outcomes import Firing, Miss, Why
-from antiphon_scheduling.plan import Plan
+from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.rules import Layer
 
 LONGEST_DAYS = 31
@@ -28,14 +28,15 @@ class Result(StrEnum):
 
 
 class OutlookItem(Frozen):
-    """One time of one schedule in one zone.
+    """One time of one schedule, or of one channel playlist, in one zone.
 
     `does` is announcement, play or stop. `rule` is what names the time; `why` and `reason` say
     what kept it from the zone. `over` tells what did happen from what will.
     """
 
     at: datetime
-    schedule_id: UUID
+    schedule_id: UUID | None = None
+    playlist_id: UUID | None = None
     name: str
     does: str
     announcement_id: UUID | None = None
@@ -45,8 +46,8 @@ class OutlookItem(Frozen):
     by_schedule_id: UUID | None = None
     deferred_from: datetime | None = None
     rule: str
-    layer: Layer
-    priority: int
+    layer: Layer | None = None
+    priority: int | None = None
     over: bool = False
 
     @classmethod
@@ -74,11 +75,11 @@ class OutlookItem(Frozen):
         )
 
     @classmethod
-    def past(cls, record: ScheduleRecord, plan: Plan, zone_id: UUID) -> Self | None:
+    def past(cls, record: ScheduleRecord, plan: Plan, place: Place) -> Self | None:
         """What a record means for a zone; None where it is not for that zone."""
-        wanted = str(zone_id)
+        wanted = str(place.zone_id)
         block = next((one for one in record.blocks if one["zone_id"] == wanted), None)
-        for_none = not record.zones and not record.blocks and plan.covers(zone_id)
+        for_none = not record.zones and not record.blocks and plan.covers(place)
         if block is None and wanted not in record.zones and not for_none:
             return None
         result = Result.SUPPRESSED if block else Result.PLAYS
@@ -134,21 +135,22 @@ class Verdict(StrEnum):
 
 
 class Explained(Frozen):
-    """One schedule at one moment in one zone, and when its next time is."""
+    """One schedule, or channel playlist, at one moment in one zone, and when its next time is."""
 
-    schedule_id: UUID
+    schedule_id: UUID | None = None
+    playlist_id: UUID | None = None
     name: str
     verdict: Verdict
     reason: str
     why: Why | None = None
     by_schedule_id: UUID | None = None
     rule: str
-    layer: Layer
+    layer: Layer | None = None
     next_at: datetime | None
 
 
 class Explanation(Frozen):
-    """Every schedule of the client, those that play first."""
+    """Every schedule of the client and every playlist of the zone, those that play first."""
 
     zone_id: UUID
     at: datetime

@@ -1,14 +1,16 @@
-"""The zones of all clients, with their quiet hours, as the planner asks for them."""
+"""The zones of all clients, with what the planner asks about them: quiet hours, floor, devices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from antiphon.plugins import Zones
+from antiphon.plugins import PlaybackView, Zones
 from antiphon.tenancy.models import Client
+from antiphon.tenancy.subscriptions import why_inactive
 from antiphon.types import Principal
 from antiphon_scheduling.plan import Place
 from antiphon_scheduling.rules import Quiet, Quiets
@@ -23,39 +25,85 @@ class Places:
     def __init__(self, zones: Zones | None = None) -> None:
         self._zones = zones
         self._by_client: dict[UUID, tuple[Place, ...]] = {}
+        self._zone_of: dict[UUID, UUID] = {}
+        self._clients: dict[UUID, Client] = {}
 
     def __call__(self, client_id: UUID) -> Sequence[Place]:
         """The zones of a client, as of the last `refresh`."""
         return self._by_client.get(client_id, ())
 
+    def inactive(self, client_id: UUID, instant: datetime) -> str | None:
+        """Why a client may not play at a time, as the end of a sentence; None if it may."""
+        client = self._clients.get(client_id)
+        return None if client is None else why_inactive(client, instant)
+
+    def zone_of(self, device_id: UUID) -> UUID | None:
+        """The zone that a device is in, as of the last `refresh`."""
+        return self._zone_of.get(device_id)
+
     async def refresh(self, client_id: UUID | None = None) -> None:
         """Read the zones anew: of all clients, or of one."""
-        quiets, known = await _in_database(client_id)
+        known = {place.zone_id: (owner, place) for owner, place in await _zones(client_id)}
         if self._zones is not None:
             views = await self._zones.views(Principal.system(client_id))
-            known = [(view.client_id, view.zone_id) for view in views]
+            known = {view.zone_id: _played(view, known) for view in views}
+        clients = Client.all() if client_id is None else Client.filter(id=client_id)
+        self._clients = {client.id: client for client in await clients}
+        self._zone_of = await _devices(client_id)
+        devices: dict[UUID, set[UUID]] = {}
+        for device_id, zone_id in self._zone_of.items():
+            devices.setdefault(zone_id, set()).add(device_id)
         found: dict[UUID, list[Place]] = {}
-        for owner, zone_id in sorted(known):
-            found.setdefault(owner, []).append(Place(zone_id, quiets.get(zone_id, ())))
+        for zone_id, (owner, place) in sorted(known.items(), key=lambda item: item[0]):
+            there = frozenset(devices.get(zone_id, ()))
+            found.setdefault(owner, []).append(replace(place, devices=there))
         self._by_client = {owner: tuple(places) for owner, places in found.items()}
 
 
-async def _in_database(
-    client_id: UUID | None,
-) -> tuple[dict[UUID, Quiets], list[tuple[UUID, UUID]]]:
-    """The zones' quiet hours, and which active zone is whose."""
+def _played(view: PlaybackView, known: Mapping[UUID, tuple[UUID, Place]]) -> tuple[UUID, Place]:
+    """A zone that the server plays."""
+    _, place = known.get(view.zone_id, (None, Place(view.zone_id)))
+    return view.client_id, replace(place, floor_id=view.floor_id)
+
+
+async def _zones(client_id: UUID | None) -> list[tuple[UUID, Place]]:
+    """All active zones in the database, and whose they are."""
     clients = Client.filter(zones__deleted_at__isnull=True, zones__is_active=True)
     if client_id is not None:
         clients = clients.filter(id=client_id)
-    rows: Sequence[Any] = await clients.values_list(
-        "id", "zones__id", "zones__quiet_from", "zones__quiet_until"
-    )
-    there = [row for row in rows if row[1] is not None]
-    quiets = {row[1]: _quiets(row[2], row[3]) for row in there}
-    return quiets, [(row[0], row[1]) for row in there]
+    columns = ("id", "zones__id", "zones__quiet_from", "zones__quiet_until", "zones__floor_id")
+    rows: Sequence[Any] = await clients.values_list(*columns)
+    return [
+        (row[0], Place(row[1], _quiets(row[2], row[3]), row[4]))
+        for row in rows
+        if row[1] is not None
+    ]
+
+
+async def _devices(client_id: UUID | None) -> dict[UUID, UUID]:
+    """The devices that are in a zone, and in which."""
+    clients = Client.filter(devices__zone_id__isnull=False)
+    if client_id is not None:
+        clients = clients.filter(id=client_id)
+    rows: Sequence[Any] = await clients.values_list("devices__id", "devices__zone_id")
+    return dict(rows)
 
 
 def _quiets(begin: time | None, end: time | None) -> Quiets:
     if begin is None or end is None or begin == end:
         return ()
     return (Quiet(begin=begin, end=end),)
+
+
+async def floors_of(client_id: UUID) -> set[UUID]:
+    """The client's floors."""
+    rows: Sequence[Any] = await Client.filter(
+        id=client_id, floors__deleted_at__isnull=True
+    ).values_list("floors__id", flat=True)
+    return {key for key in rows if key is not None}
+
+
+async def devices_of(client_id: UUID) -> set[UUID]:
+    """The client's devices."""
+    rows: Sequence[Any] = await Client.filter(id=client_id).values_list("devices__id", flat=True)
+    return {key for key in rows if key is not None}

@@ -18,10 +18,32 @@ _LIMIT_DAYS = 30 * 366  # how far ahead a time is looked for
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A zone, and the quiet hours of its own."""
+    """A zone, the quiet hours of its own, and where it lies."""
 
     zone_id: UUID
     quiets: Quiets = ()
+    floor_id: UUID | None = None
+    devices: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where a schedule is heard. What lies on a floor, or hears a device, is found out each time.
+
+    A device stands for the zone it is in: all that hear that zone hear the schedule.
+    """
+
+    zones: frozenset[UUID] = frozenset()
+    floors: frozenset[UUID] = frozenset()
+    devices: frozenset[UUID] = frozenset()
+
+    def include(self, place: Place) -> bool:
+        """Whether a zone is among them."""
+        return (
+            place.zone_id in self.zones
+            or place.floor_id in self.floors
+            or not self.devices.isdisjoint(place.devices)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,8 @@ class Plan:
     """A schedule.
 
     Nothing up to `settled_until` is ever due, and no time up to `since` counts, when what it says
-    came into force; `turn` counts what was fired. `zones` is None for all zones of the client.
+    came into force. `rests_until` is what is written down of when it must be thought of next.
+    `turn` counts what was fired. `targets` is None for all zones of the client.
     """
 
     schedule_id: UUID
@@ -55,8 +78,9 @@ class Plan:
     anchor: datetime
     since: datetime
     settled_until: datetime
+    rests_until: datetime | None = None
     turn: int = 0
-    zones: tuple[UUID, ...] | None = None
+    targets: Targets | None = None
     days: Days = field(default_factory=Days)
     limits: Limits = field(default_factory=Limits)
 
@@ -86,9 +110,17 @@ class Plan:
         own = self._own_time(max(span[0] - TICK, self.since))
         return own if own is not None and own < instant else None
 
-    def covers(self, zone_id: UUID) -> bool:
+    @property
+    def may_rest(self) -> bool:
+        """Whether nothing but an edit brings its next instant nearer, or makes others ask for it.
+
+        A layer is asked for on each of its days; a deferred time depends on the zones' quiet hours.
+        """
+        return self.limits.layer is Layer.BASE and not self.limits.defers
+
+    def covers(self, place: Place) -> bool:
         """Whether the schedule is for this zone."""
-        return self.zones is None or zone_id in self.zones
+        return self.targets is None or self.targets.include(place)
 
     def deed(self, instant: datetime) -> Deed:
         """What is done at an own time."""

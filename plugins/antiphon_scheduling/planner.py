@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 from uuid import UUID
@@ -21,10 +21,16 @@ from antiphon_scheduling.recurrence import Deed
 from antiphon_scheduling.rules import Quiets, quiet_span
 from antiphon_scheduling.walltime import TICK, day_of
 
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _STALE_KEPT = 100
 _NO_ZONE = "None of the schedule's zones exists any more."
 
 Places = Callable[[UUID], Sequence[Place]]
+Inactive = Callable[[UUID, datetime], str | None]
+
+
+def _never(client_id: UUID, instant: datetime) -> None:  # noqa: ARG001  every client may play
+    return None
 
 
 class _Entry(NamedTuple):
@@ -41,12 +47,14 @@ class Planner:
 
     An instant older than `grace` is missed. Of several instants of one schedule that are due at
     once (after a sleep of the machine), the latest is fired and the others are missed. `places`
-    gives the zones of a client, and is asked whenever something is due.
+    gives the zones of a client, and is asked whenever something is due; `inactive` says why a
+    client may not play at a time, if that is so.
     """
 
-    def __init__(self, grace: timedelta, places: Places) -> None:
+    def __init__(self, grace: timedelta, places: Places, inactive: Inactive = _never) -> None:
         self._grace = grace
         self._places = places
+        self._inactive = inactive
         self._heap: list[_Entry] = []
         self._current: dict[UUID, tuple[Plan, int]] = {}
         self._numbers = count()
@@ -54,14 +62,16 @@ class Planner:
         self._music: dict[UUID, tuple[datetime, UUID]] = {}
         self.said = Said()
 
-    def put(self, plan: Plan) -> None:
-        """Add a plan, or replace the one of the same schedule."""
+    def put(self, plan: Plan) -> datetime | None:
+        """Add a plan, or replace the one of the same schedule. Returns its `rests_until`."""
         self.remove(plan.schedule_id)
         self._layers.put(plan)
-        self._push(plan, self._following(plan, plan.settled_until))
+        following = self._following(plan, plan.settled_until)
+        self._push(plan, following)
         if len(self._heap) > 2 * len(self._current) + _STALE_KEPT:
             self._heap = [entry for entry in self._heap if self._is_current(entry)]
             heapq.heapify(self._heap)
+        return _rest(plan, following)
 
     def remove(self, schedule_id: UUID) -> None:
         """Forget a schedule."""
@@ -80,12 +90,21 @@ class Planner:
         """All plans, as they stand."""
         return (plan for plan, _ in self._current.values())
 
-    def due(self, now: datetime) -> Iterator[Firing | Miss]:
-        """What is due; each is handed out once. Instants in order, the important ones first."""
-        while (instant := self.next_instant) is not None and instant <= now:
+    def plan_of(self, schedule_id: UUID) -> Plan | None:
+        """A plan that is in it."""
+        return self._current.get(schedule_id, (None, 0))[0]
+
+    def due(self, now: datetime, until: datetime | None = None) -> Iterator[Firing | Miss]:
+        """What is due; each is handed out once. Instants in order, the important ones first.
+
+        With `until`, what is due from `now` up to then is handed out already: none of it is late,
+        so nothing of it is missed.
+        """
+        until = now if until is None else until
+        while (instant := self.next_instant) is not None and instant <= until:
             entry = heapq.heappop(self._heap)
             plan, _ = self._current[entry.schedule_id]
-            yield from self._settle(plan, instant, now)
+            yield from self._settle(plan, instant, max(instant, now))
 
     def _settle(self, plan: Plan, instant: datetime, now: datetime) -> Iterator[Firing | Miss]:
         oldest = now - self._grace
@@ -96,9 +115,11 @@ class Planner:
         found: list[Firing | Miss] = []
         if latest != instant:
             until = oldest if latest is None else latest - TICK
-            found.append(Miss(plan.schedule_id, plan.client_id, instant, until))
+            rests_until = _rest(plan, following if latest is None else latest)
+            missed = (plan.schedule_id, plan.client_id, instant, until, plan.since)
+            found.append(Miss(*missed, rests_until))
         if latest is not None:
-            outcome = self._decide(plan, latest)
+            outcome = replace(self._decide(plan, latest), rests_until=_rest(plan, following))
             if isinstance(outcome, Firing) and outcome.zones:
                 plan = replace(plan, turn=plan.turn + 1)
             if isinstance(outcome, Miss) or outcome.zones or outcome.blocks:
@@ -111,7 +132,9 @@ class Planner:
     def _decide(self, plan: Plan, instant: datetime) -> Firing | Miss:
         places = self._places_of(plan)
         if not places:
-            return Miss(plan.schedule_id, plan.client_id, instant, instant, _NO_ZONE)
+            return Miss(
+                plan.schedule_id, plan.client_id, instant, instant, plan.since, reason=_NO_ZONE
+            )
         is_own = plan.is_own_time(instant)
         zones: list[UUID] = []
         blocks: list[Block] = []
@@ -124,7 +147,7 @@ class Planner:
                 if origin is None:
                     continue
                 deferred_from, deed = origin, plan.deed(origin)
-            block = self._block(plan, instant, place.zone_id, quiets, deed)
+            block = self._block(plan, instant, place, quiets, deed)
             if block is None:
                 zones.append(place.zone_id)
             else:
@@ -134,25 +157,28 @@ class Planner:
             schedule_id=plan.schedule_id,
             client_id=plan.client_id,
             instant=instant,
+            since=plan.since,
             turn=plan.turn,
             announcement_id=plan.announcement(deed),
             music=deed.does.music,
             zones=tuple(zones),
             blocks=tuple(blocks),
-            everywhere=plan.zones is None and len(zones) == len(places),
+            everywhere=plan.targets is None and len(zones) == len(places),
             deferred_from=deferred_from,
         )
 
     def _block(
-        self, plan: Plan, instant: datetime, zone_id: UUID, quiets: Quiets, deed: Deed
+        self, plan: Plan, instant: datetime, place: Place, quiets: Quiets, deed: Deed
     ) -> Block | None:
         """What stands in the way of `plan` in a zone, the weightiest reason first."""
-        limits, music = plan.limits, deed.does.music
+        limits, music, zone_id = plan.limits, deed.does.music, place.zone_id
         day = day_of(instant, plan.zone)
-        above = self._layers.above(plan, plan.group(deed.does), zone_id, day)
+        above = self._layers.above(plan, plan.group(deed.does), place, day)
         if above is not None:
             detail = f"{above.name} ({above.limits.layer}) stands in for it on {day}"
             return Block(zone_id, Why.LAYER, detail, above.schedule_id)
+        if (reason := self._inactive(plan.client_id, instant)) is not None:
+            return Block(zone_id, Why.INACTIVE, f"the client's subscription {reason}")
         if (span := quiet_span(instant, plan.zone, quiets)) is not None:
             until = span[1].astimezone(plan.zone)
             if limits.defers:
@@ -186,11 +212,7 @@ class Planner:
     # --- zones and their quiet hours -----------------------------------------------------------
 
     def _places_of(self, plan: Plan) -> list[Place]:
-        places = self._places(plan.client_id)
-        if plan.zones is None:
-            return list(places)
-        wanted = set(plan.zones)
-        return [place for place in places if place.zone_id in wanted]
+        return [place for place in self._places(plan.client_id) if plan.covers(place)]
 
     def _quiets(self, plan: Plan, place: Place, deed: Deed) -> Quiets:
         """The hours in which `plan` is blocked in a zone; the zone's own leave music alone."""
@@ -219,3 +241,10 @@ class Planner:
 
     def _is_current(self, entry: _Entry) -> bool:
         return self._current.get(entry.schedule_id, (None, None))[1] == entry.number
+
+
+def _rest(plan: Plan, following: datetime | None) -> datetime | None:
+    """Until when nobody need know of a plan; None where it must be known all the time."""
+    if not plan.may_rest:
+        return None
+    return NEVER if following is None else following

@@ -18,7 +18,7 @@ from antiphon.tenancy.models import Client
 from antiphon.types import Band
 from antiphon_scheduling.calendars import NamedDays, PublicHolidays
 from antiphon_scheduling.models import Schedule, ScheduleCalendar
-from antiphon_scheduling.plan import Limits, Plan
+from antiphon_scheduling.plan import Limits, Plan, Targets
 from antiphon_scheduling.recurrence import Recurrence
 from antiphon_scheduling.rules import Blocked, Calendar, Days, Rules
 
@@ -38,10 +38,13 @@ class PlanRow(NamedTuple):
     config: dict[str, Any]
     rules: dict[str, Any] | None
     zones: list[str]
+    floors: list[str] | None
+    devices: list[str] | None
     band: Band | None
     created_at: datetime
     in_force_since: datetime | None
     settled_until: datetime
+    rests_until: datetime | None
     fired_count: int
 
 
@@ -87,11 +90,21 @@ def plan_of(
         anchor=row.created_at,
         since=row.in_force_since or row.created_at,
         settled_until=row.settled_until,
+        rests_until=row.rests_until,
         turn=row.fired_count,
-        zones=tuple(map(UUID, row.zones)) or None,
+        targets=_targets(row),
         days=_EVERY_DAY if rules is _NO_RULES else Days.of(rules, dict(calendars or {})),
         limits=_limits(rules, band),
     )
+
+
+def _targets(row: PlanRow | Schedule) -> Targets | None:
+    if not (row.zones or row.floors or row.devices):
+        return None
+    zones, floors, devices = (
+        frozenset(map(UUID, ids or ())) for ids in (row.zones, row.floors, row.devices)
+    )
+    return Targets(zones, floors, devices)
 
 
 _EVERY_DAY = Days()

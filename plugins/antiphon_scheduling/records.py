@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
+
 from antiphon.store import in_transaction
 from antiphon_scheduling.models import Outcome, Schedule, ScheduleRecord
 from antiphon_scheduling.neighbours import Said
 from antiphon_scheduling.outcomes import Block, Firing, Miss
+from antiphon_scheduling.plan import Plan
 
 REMEMBERED = timedelta(days=1)
 _DIED = "the server stopped before it could tell whether it was played"
@@ -25,13 +29,11 @@ async def settle(firings: Sequence[Firing], now: datetime) -> list[ScheduleRecor
     records = []
     async with in_transaction():
         for firing in firings:
-            rows = Schedule.filter(
-                id=firing.schedule_id,
-                enabled=True,
-                deleted_at__isnull=True,
-                settled_until__lt=firing.instant,
-            )
-            changes: dict[str, Any] = {"settled_until": firing.instant}
+            rows = _unsettled(firing, firing.instant).filter(enabled=True, deleted_at__isnull=True)
+            changes: dict[str, Any] = {
+                "settled_until": firing.instant,
+                "rests_until": firing.rests_until,
+            }
             if firing.zones:
                 changes |= {"fired_count": firing.turn + 1, "last_executed_at": now}
             if await rows.update(**changes):
@@ -43,8 +45,8 @@ async def settle(firings: Sequence[Firing], now: datetime) -> list[ScheduleRecor
 async def settle_miss(miss: Miss) -> ScheduleRecord | None:
     """Settle what is missed; None where somebody else has."""
     async with in_transaction():
-        rows = Schedule.filter(id=miss.schedule_id, settled_until__lt=miss.until)
-        if not await rows.update(settled_until=miss.until):
+        changes = {"settled_until": miss.until, "rests_until": miss.rests_until}
+        if not await _unsettled(miss, miss.until).update(**changes):
             return None
         values = {"client_id": miss.client_id, "outcome": Outcome.MISSED, "reason": miss.reason}
         # What was fired by hand, to the microsecond, may stand there already.
@@ -52,6 +54,30 @@ async def settle_miss(miss: Miss) -> ScheduleRecord | None:
             values, schedule_id=miss.schedule_id, instant=miss.instant
         )
         return record
+
+
+def _unsettled(outcome: Firing | Miss, until: datetime) -> QuerySet[Schedule]:
+    """The schedule, unless it is settled by now, or another configuration came into force."""
+    rows = Schedule.filter(id=outcome.schedule_id, settled_until__lt=until)
+    if outcome.since is not None:
+        rows = rows.filter(Q(in_force_since=outcome.since) | Q(in_force_since__isnull=True))
+    return rows
+
+
+async def rest(plan: Plan, until: datetime) -> None:
+    """Write down that nothing is to be decided about a schedule until then, if that still holds."""
+    await Schedule.filter(
+        Q(in_force_since=plan.since) | Q(in_force_since__isnull=True),
+        Q(rests_until=plan.rests_until) if plan.rests_until else Q(rests_until__isnull=True),
+        id=plan.schedule_id,
+        settled_until=plan.settled_until,
+    ).update(rests_until=until)
+
+
+async def unrest(client_ids: Iterable[UUID] | None = None) -> None:
+    """Forget how long schedules may rest: what that was worked out from has changed."""
+    rows = Schedule.all() if client_ids is None else Schedule.filter(client_id__in=list(client_ids))
+    await rows.update(rests_until=None)
 
 
 async def finish(
@@ -64,6 +90,13 @@ async def finish(
     """Write down how a firing went."""
     record.outcome, record.call_id, record.reason = outcome, call_id, reason
     await record.save(update_fields=["outcome", "call_id", "reason", "updated_at"])
+
+
+async def suppress(record: ScheduleRecord, blocks: Sequence[Block]) -> None:
+    """Write down that the zones were refused a firing."""
+    record.outcome, record.zones = Outcome.SUPPRESSED, []
+    record.blocks = [*record.blocks, *map(_written, blocks)]
+    await record.save(update_fields=["outcome", "zones", "blocks", "updated_at"])
 
 
 async def give_up(due_before: datetime) -> list[ScheduleRecord]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from calendar import monthrange
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,7 @@ from pydantic import (
     Field,
     NaiveDatetime,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -28,14 +31,19 @@ from antiphon_scheduling import cron
 from antiphon_scheduling.walltime import day_of, first_after, start_of
 
 _LONGEST_MIN = 366 * 24 * 60
+T_ = TypeVar("T_", int, datetime)
 
 Announcements = Annotated[list[UUID], Field(min_length=1, max_length=200)]
 
 
 class Music(Frozen):
-    """Start the music of some folders, or stop the music."""
+    """Start the music of some folders or of a channel playlist, or stop the music.
 
-    do: Literal["play", "stop"]
+    `resume` lets each zone go on with the queue it had.
+    """
+
+    do: Literal["play", "resume", "stop"]
+    playlist_id: UUID | None = None
     folder_ids: list[UUID] | None = Field(
         default=None, min_length=1, max_length=200, validate_default=True
     )
@@ -44,12 +52,12 @@ class Music(Frozen):
 
     @field_validator("folder_ids")
     @classmethod
-    def _for_playing(cls, value: list[UUID] | None, info: object) -> list[UUID] | None:
-        do = getattr(info, "data", {}).get("do")
-        if do == "play" and value is None:
-            raise ValueError("name the folders to play")
-        if do == "stop" and value is not None:
-            raise ValueError("stopping needs no folders")
+    def _for_playing(cls, value: list[UUID] | None, info: ValidationInfo) -> list[UUID] | None:
+        do, playlist = info.data.get("do"), info.data.get("playlist_id")
+        if do == "play" and (value is None) == (playlist is None):
+            raise ValueError("name the folders to play, or a channel playlist")
+        if do in ("resume", "stop") and (value is not None or playlist is not None):
+            raise ValueError("only `play` takes folders or a channel playlist")
         return value
 
 
@@ -142,8 +150,7 @@ class Dates(_Recurrence):
     @field_validator("at")
     @classmethod
     def _once_each(cls, value: list[datetime]) -> list[datetime]:
-        twice = {one for one in value if value.count(one) > 1}
-        if twice:
+        if twice := _doubles(value):
             raise ValueError(f"{min(twice).isoformat(' ', 'minutes')} is there twice")
         return value
 
@@ -190,7 +197,7 @@ class Timeline(Frozen):
         offsets = [item.offset_s for item in value]
         if max(offsets) >= length_s:
             raise ValueError(f"{max(offsets)} s lies beyond the cycle of {length_s} s")
-        if twice := {one for one in offsets if offsets.count(one) > 1}:
+        if twice := _doubles(offsets):
             raise ValueError(f"the offset {min(twice)} s is there twice")
         return sorted(value, key=lambda item: item.offset_s)
 
@@ -231,6 +238,10 @@ class Timeline(Frozen):
 
 
 Recurrence = Annotated[Interval | Timeline | Dates | Cron, Field(discriminator="kind")]
+
+
+def _doubles(values: Sequence[T_]) -> set[T_]:
+    return {one for one, times in Counter(values).items() if times > 1}
 
 
 def _repeated(first: datetime, repeat: Repeats, after: datetime) -> datetime | None:

@@ -11,33 +11,24 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from antiphon.events import (
-    ScheduleFired,
-    ScheduleMissed,
-    ScheduleSuppressed,
-    ZoneChanged,
-    ZoneCreated,
-    ZoneDeleted,
-    ZoneEvent,
-)
+from antiphon.events import DeviceChanged, ZoneChanged, ZoneCreated, ZoneDeleted, ZoneEvent
 from antiphon.plugins import PluginContext
-from antiphon.tenancy.models import Client
 from antiphon_scheduling import records
-from antiphon_scheduling.actions import Actions, NotDone
+from antiphon_scheduling.basis import Basis
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged, ScheduleChanged
-from antiphon_scheduling.models import Outcome, Schedule, ScheduleRecord
+from antiphon_scheduling.models import Schedule
 from antiphon_scheduling.outcomes import Firing, Miss
+from antiphon_scheduling.performer import Performer
 from antiphon_scheduling.places import Places
 from antiphon_scheduling.planner import Planner
-from antiphon_scheduling.plans import active, read_plans
+from antiphon_scheduling.roster import Roster
 
 _LOOK_AROUND = timedelta(minutes=5)  # finds what no event tells: another server's edits
 _OVERLAP = timedelta(minutes=1)
 _GIVE_UP_AFTER = timedelta(seconds=60)
 _RETRY = timedelta(seconds=5)
 _TOGETHER = 50  # firings that are settled in one transaction
-_PLANS_AT_ONCE = 500
 _ZONE_NEWS: tuple[type[ZoneEvent], ...] = (ZoneCreated, ZoneChanged, ZoneDeleted)
 
 
@@ -55,24 +46,29 @@ class Scheduler:
         self._clock = clock
         self._grace = grace
         self._keep = keep
-        self._actions = Actions(context)
+        self._wake = asyncio.Event()
+        self._performer = Performer(context, clock, self._wake)
         self._places = Places(context.zones)
-        self._planner = Planner(grace, self._places)
-        self._clients: dict[UUID, tuple[Any, ...]] = {}
+        self._basis = Basis(context.data_dir)
+        self._begin_anew()
         self._read_at = self._look_at = clock.now()
+        self._has_more = False
         self._changed: set[UUID] = set()
         self._zones_changed = False
         self._clients_changed: set[UUID] = set()
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stack = ExitStack()
 
+    def _begin_anew(self) -> None:
+        self._planner = Planner(self._grace, self._places, self._places.inactive)
+        self._roster = Roster(self._planner, self._basis)
+
     async def __aenter__(self) -> Self:
-        """Plan what is active and start."""
+        """Plan what is due soon and start."""
         bus = self._context.bus
         with ExitStack() as stack:
             stack.callback(bus.subscribe(ScheduleChanged, self._on_changed))
             stack.callback(bus.subscribe(CalendarChanged, self._on_calendar))
+            stack.callback(bus.subscribe(DeviceChanged, self._on_device))
             for kind in _ZONE_NEWS:
                 stack.callback(bus.subscribe(kind, self._on_zone))
             await self._load()
@@ -88,10 +84,9 @@ class Scheduler:
     ) -> None:
         """Stop; what is being done is given up."""
         self._stack.close()
-        tasks = [self._task, *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._performer.close()
 
     # --- news ----------------------------------------------------------------------------------
 
@@ -110,6 +105,11 @@ class Scheduler:
             self._clients_changed.add(event.client_id)
         self._wake.set()
 
+    def _on_device(self, event: DeviceChanged) -> None:
+        if self._places.zone_of(event.device_id) != event.zone_id:
+            self._zones_changed = True
+            self._wake.set()
+
     # --- the loop ------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -117,7 +117,7 @@ class Scheduler:
             self._wake.clear()
             try:
                 await self._turn()
-                until = min(filter(None, (self._look_at, self._planner.next_instant)))
+                until = self._next_turn()
             except Exception:
                 # What the planner handed out but was not settled comes back with a new start.
                 self._context.log.exception("The scheduler stumbled; it goes on in a moment")
@@ -127,18 +127,24 @@ class Scheduler:
                 continue
             await self._clock.wait(until, self._wake)
 
+    def _next_turn(self) -> datetime:
+        if self._has_more:
+            return self._clock.now()
+        due = self._planner.next_instant
+        handed_at = None if due is None else due - self._performer.ahead
+        return min(filter(None, (self._look_at, handed_at, self._performer.next_at)))
+
     async def _turn(self) -> None:
         now = self._clock.now()
+        self._performer.act(now)
         if now >= self._look_at or now < self._read_at - _OVERLAP:
             await self._look_around(now)
         await self._take_news()
-        outcomes = self._planner.due(now)
+        self._has_more = await self._roster.go_on()
+        now = max(now, self._clock.now()) if self._has_more else now
+        outcomes = self._planner.due(now, now + self._performer.ahead)
         while batch := list(islice(outcomes, _TOGETHER)):
-            # What a schedule missed lies before what it fires, so it is settled before.
-            for item in batch:
-                if isinstance(item, Miss):
-                    await self._miss(item)
-            await self._fire([item for item in batch if isinstance(item, Firing)], now)
+            await self._settle(batch, now)
 
     async def _take_news(self) -> None:
         if self._zones_changed:
@@ -146,10 +152,19 @@ class Scheduler:
             await self._places.refresh()
         clients, self._clients_changed = self._clients_changed, set()
         if clients:
-            await self._put(await read_plans(active().filter(client_id__in=list(clients))))
+            await self._roster.renew_ruled(clients)
         changed, self._changed = self._changed, set()
         if changed:
-            await self._replan(changed)
+            await self._renew(changed)
+
+    async def _renew(self, changed: set[UUID]) -> None:
+        on = await self._roster.renew(changed)
+        rows: Sequence[Any] = await Schedule.filter(id__in=list(on)).values_list(
+            "id", "in_force_since"
+        )
+        since = dict(rows)
+        for schedule_id in changed:
+            self._performer.withdraw(schedule_id, since.get(schedule_id))
 
     # --- plans ---------------------------------------------------------------------------------
 
@@ -157,11 +172,11 @@ class Scheduler:
         """Plan anew from the database."""
         now = self._clock.now()
         self._changed.clear()
-        self._clients = await _clients()
         await self._places.refresh()
-        self._planner = Planner(self._grace, self._places)
+        self._begin_anew()
         await records.remember(self._planner.said, now)
-        await self._put(await read_plans(active()))
+        await self._roster.load(now)
+        self._has_more = True
         self._read_at, self._look_at = now, now + _GIVE_UP_AFTER
         await self._give_up(now)
 
@@ -173,110 +188,52 @@ class Scheduler:
 
     async def _look_around(self, now: datetime) -> None:
         """Find what no event told: edits by another server, a client's timezone, old records."""
-        clients, before = await _clients(), self._clients
-        self._clients = clients
-        for client_id in before.keys() | clients.keys():
-            if before.get(client_id) != clients.get(client_id):
-                await self._replan_client(client_id)
+        await self._roster.look_at_clients()
         edited = Schedule.filter(updated_at__gte=min(self._read_at, now) - _OVERLAP)
         rows: Sequence[Any] = await edited.values_list("id", flat=True)
-        await self._replan(set(rows))
+        await self._renew(set(rows))
+        await self._roster.extend(now)
         self._zones_changed = True
         self._read_at, self._look_at = now, now + _LOOK_AROUND
         await self._give_up(now)
         await records.forget(now - self._keep)
 
-    async def _replan_client(self, client_id: UUID) -> None:
-        for plan in list(self._planner.plans):
-            if plan.client_id == client_id:
-                self._planner.remove(plan.schedule_id)
-        await self._put(await read_plans(active().filter(client_id=client_id)))
-
-    async def _replan(self, schedule_ids: set[UUID]) -> None:
-        for schedule_id in schedule_ids:
-            self._planner.remove(schedule_id)
-        wanted = list(schedule_ids)
-        for start in range(0, len(wanted), _PLANS_AT_ONCE):
-            some = wanted[start : start + _PLANS_AT_ONCE]
-            await self._put(await read_plans(active().filter(id__in=some)))
-
-    async def _put(self, plans: Sequence[Any]) -> None:
-        for number, plan in enumerate(plans):
-            if number % _PLANS_AT_ONCE == _PLANS_AT_ONCE - 1:
-                await asyncio.sleep(0)
-            self._planner.put(plan)
-
     # --- what is due ---------------------------------------------------------------------------
 
-    async def _fire(self, firings: list[Firing], now: datetime) -> None:
-        if not firings:
-            return
+    async def _settle(self, batch: Sequence[Firing | Miss], now: datetime) -> None:
+        # What a schedule missed lies before what it fires, so it is settled before.
+        firings = []
+        for item in batch:
+            if isinstance(item, Miss):
+                await self._performer.miss(item, self._name(item.schedule_id))
+            else:
+                firings.append(item)
+        if firings:
+            await self._fire(firings, now)
+        for item in batch:
+            if item.schedule_id not in self._changed:
+                self._roster.settled(item.schedule_id, item.rests_until)
+
+    async def _fire(self, firings: Sequence[Firing], now: datetime) -> None:
         settled = await records.settle(firings, now)
-        rows = {
-            row.id: row
-            for row in await Schedule.filter(id__in=[one.schedule_id for one in settled])
-        }
-        done = {record.schedule_id: record for record in settled}
+        keys = [record.schedule_id for record in settled]
+        rows = {row.id: row for row in await Schedule.filter(id__in=keys)}
+        done = {(record.schedule_id, record.instant): record for record in settled}
         for firing in firings:
-            record = done.get(firing.schedule_id)
-            if record is None or record.instant != firing.instant:
+            record = done.get((firing.schedule_id, firing.instant))
+            if record is None:
                 self._changed.add(firing.schedule_id)  # another server, or an edit, was first
+                self._wake.set()
                 continue
-            self._tell_blocked(firing)
+            row = rows[firing.schedule_id]
+            self._performer.tell_blocked(firing, row.name)
             if firing.zones:
-                row = rows[firing.schedule_id]
-                work = self._perform(row, firing, record)
-                task = asyncio.create_task(work, name=f"schedule {row.name}")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-    async def _perform(self, row: Schedule, firing: Firing, record: ScheduleRecord) -> None:
-        """Do what `firing` stands for, and say what came of it."""
-        try:
-            call_id = await self._actions.perform(row, firing)
-        except NotDone as error:
-            self._tell_missed(record, str(error), row.name)
-            await records.finish(record, Outcome.MISSED, reason=str(error))
-        else:
-            self._context.bus.publish(
-                ScheduleFired(client_id=row.client_id, schedule_id=row.id, call_id=call_id)
-            )
-            await records.finish(record, Outcome.FIRED, call_id=call_id)
-
-    async def _miss(self, miss: Miss) -> None:
-        if (record := await records.settle_miss(miss)) is not None:
-            shown = f"{miss.instant:%Y-%m-%d %H:%M} UTC"
-            reason = miss.reason if miss.reason.endswith(".") else f"{shown} {miss.reason}"
-            self._tell_missed(record, reason)
+                self._performer.perform(row, firing, record)
 
     async def _give_up(self, now: datetime) -> None:
         for record in await records.give_up(now - self._grace - _GIVE_UP_AFTER):
-            self._tell_missed(record, record.reason or "")
+            self._performer.tell_missed(record, record.reason or "")
 
-    def _tell_blocked(self, firing: Firing) -> None:
-        if firing.blocks:
-            self._context.bus.publish(
-                ScheduleSuppressed(
-                    client_id=firing.client_id,
-                    schedule_id=firing.schedule_id,
-                    instant=firing.instant,
-                    zones=tuple(block.zone_id for block in firing.blocks),
-                    reason="; ".join(dict.fromkeys(block.detail for block in firing.blocks)),
-                )
-            )
-
-    def _tell_missed(self, record: ScheduleRecord, reason: str, name: str | None = None) -> None:
-        who = name or record.schedule_id
-        self._context.log.warning("The schedule %s did nothing: %s", who, reason)
-        self._context.bus.publish(
-            ScheduleMissed(
-                client_id=record.client_id, schedule_id=record.schedule_id, reason=reason
-            )
-        )
-
-
-async def _clients() -> dict[UUID, tuple[Any, ...]]:
-    """What of each client changes the plans."""
-    columns = ("id", "timezone", "is_active", "deleted_at")
-    rows: Sequence[Any] = await Client.all().values_list(*columns)
-    return {row[0]: tuple(row[1:]) for row in rows}
+    def _name(self, schedule_id: UUID) -> str:
+        plan = self._planner.plan_of(schedule_id)
+        return plan.name if plan is not None else ""

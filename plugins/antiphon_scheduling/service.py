@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from tortoise.expressions import F
 
-from antiphon.errors import Conflict, FieldError, Invalid, NotFound, Refused
-from antiphon.plugins import MediaRef, Page, PlaybackView, PluginContext
+from antiphon.errors import Conflict, NotFound
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_scheduling.actions import Actions, NotDone
+from antiphon_scheduling.checks import Checks
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import ScheduleChanged
-from antiphon_scheduling.models import Outcome, Schedule, ScheduleCalendar, ScheduleRecord
+from antiphon_scheduling.models import Outcome, Schedule, ScheduleRecord
 from antiphon_scheduling.outcomes import Firing
+from antiphon_scheduling.places import Places
 from antiphon_scheduling.plan import Plan
 from antiphon_scheduling.plans import calendars_of, plan_of, timezones_of
-from antiphon_scheduling.recurrence import Recurrence
 from antiphon_scheduling.rules import Rules
 from antiphon_scheduling.views import (
     ChangeSchedule,
@@ -39,10 +41,11 @@ class Schedules:
         self._context = context
         self._clock = clock
         self._actions = Actions(context)
+        self._checks = Checks(context, clock)
 
     async def find(self, principal: Principal, query: ScheduleQuery) -> Page[ScheduleView]:
-        """The schedules that match, by name."""
-        rows = scoped(Schedule, principal).order_by("name", "id")
+        """The schedules that match, in the order that is asked for."""
+        rows = ordered(scoped(Schedule, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
         wanted = query.model_dump(include={"kind", "enabled"}, exclude_none=True)
@@ -59,7 +62,7 @@ class Schedules:
         Raises Invalid for what it names and is not there, and where it would never do anything.
         """
         client_id = await writable_client(principal, new.client_id)
-        await self._check(principal, client_id, new.zones, new.config, new.rules)
+        await self._checks.check(principal, client_id, new)
         now = self._clock.now()
         row = Schedule(
             client_id=client_id,
@@ -67,7 +70,9 @@ class Schedules:
             kind=new.config.kind,
             config=new.config.model_dump(mode="json"),
             rules=_written(new.rules),
-            zones=[str(zone) for zone in new.zones or []],
+            zones=_ids(new.zones),
+            floors=_ids(new.floors) or None,
+            devices=_ids(new.devices) or None,
             band=new.band,
             chime=new.chime,
             enabled=new.enabled,
@@ -76,26 +81,30 @@ class Schedules:
             settled_until=now,
             created_by_id=principal.user_id,
         )
-        await self._check_that_it_comes(row)
+        await self.add(row)
+        return await self._view(row)
+
+    async def add(self, row: Schedule) -> None:
+        """Keep a new schedule. Raises Invalid where it would never do anything."""
+        plan = await self._plan(row)
+        following = self._checks.check_that_it_comes(plan)
+        if plan.may_rest:
+            row.rests_until = following
         await row.save()
-        return await self._changed(row)
+        self.tell(row)
 
     async def change(
         self, principal: Principal, schedule_id: UUID, change: ChangeSchedule
     ) -> ScheduleView:
         """Change a schedule. What a new configuration names in the past is not made up for."""
-        row = await self._row(principal, schedule_id)
+        row = await self._own_row(principal, schedule_id)
         given = change.model_fields_set
-        await self._check(
-            principal,
-            row.client_id,
-            change.zones if "zones" in given else None,
-            change.config if "config" in given else None,
-            change.rules if "rules" in given else None,
-        )
+        await self._checks.check(principal, row.client_id, change)
         row.update_from_dict(change.model_dump(include=given & {"name", "band", "chime"}))
-        if "zones" in given or "all" in given:
-            row.zones = [str(zone) for zone in change.zones] if "zones" in given else []
+        if given & {"zones", "floors", "devices", "all"}:
+            row.zones = _ids(change.zones if "zones" in given else None)
+            row.floors = _ids(change.floors if "floors" in given else None) or None
+            row.devices = _ids(change.devices if "devices" in given else None) or None
         if "config" in given:
             row.kind = change.config.kind
             row.config = change.config.model_dump(mode="json")
@@ -104,21 +113,30 @@ class Schedules:
         if "enabled" in given:
             row.enabled = change.enabled
         if given & {"config", "rules"}:
-            await self._check_that_it_comes(row)
+            self._checks.check_that_it_comes(await self._plan(row))
         return await self._save(row, settle=bool(given & {"config", "rules", "enabled"}))
 
     async def toggle(self, principal: Principal, schedule_id: UUID) -> ScheduleView:
         """Switch a schedule on or off."""
-        row = await self._row(principal, schedule_id)
+        row = await self._own_row(principal, schedule_id)
         row.enabled = not row.enabled
         return await self._save(row, settle=True)
 
     async def delete(self, principal: Principal, schedule_id: UUID) -> None:
         """Delete a schedule; its row is kept."""
-        row = await self._row(principal, schedule_id)
-        row.deleted_at = self._clock.now()
-        await row.save(update_fields=["deleted_at", "updated_at"])
-        self._tell(row)
+        await self.remove(await self._own_row(principal, schedule_id))
+
+    async def remove(self, row: Schedule) -> None:
+        """Let a schedule go; its row is kept."""
+        await put_away(row)
+        self.tell(row)
+
+    async def restore(self, principal: Principal, schedule_id: UUID) -> ScheduleView:
+        """Bring a deleted schedule back; what it would have done meanwhile is not made up for."""
+        row = await deleted_row(Schedule, "schedule", principal, schedule_id)
+        row.settled_until = self._clock.now()
+        await bring_back(row, f"The schedule {row.name}")
+        return await self._changed(row)
 
     async def run_now(self, principal: Principal, schedule_id: UUID) -> ScheduleRunView:
         """Do at once what the schedule would do next, in all its zones, whatever its rules say.
@@ -128,8 +146,10 @@ class Schedules:
         row = await self._row(principal, schedule_id)
         now = self._clock.now()
         plan = await self._plan(row)
-        there = [view.zone_id for view in await self._views_of(row.client_id)]
-        zones = tuple(zone for zone in there if plan.covers(zone))
+        places = Places(self._context.zones)
+        await places.refresh(row.client_id)
+        there = [place for place in places(row.client_id) if plan.covers(place)]
+        zones = tuple(place.zone_id for place in there)
         if not zones:
             raise Conflict("None of the schedule's zones exists any more.")
         deed = plan.deed(now)
@@ -141,7 +161,7 @@ class Schedules:
             announcement_id=plan.announcement(deed),
             music=deed.does.music,
             zones=zones,
-            everywhere=plan.zones is None,
+            everywhere=plan.targets is None,
         )
         try:
             call_id = await self._actions.perform(row, firing)
@@ -163,7 +183,7 @@ class Schedules:
             schedule_id=row.id,
             instant=now,
         )
-        self._tell(row)
+        self.tell(row)
         return ScheduleRunView(
             schedule_id=row.id,
             at=now,
@@ -182,16 +202,25 @@ class Schedules:
             raise NotFound("schedule", schedule_id)
         return row
 
+    async def _own_row(self, principal: Principal, schedule_id: UUID) -> Schedule:
+        """A row that may be changed here. Raises Conflict for a half of opening hours."""
+        row = await self._row(principal, schedule_id)
+        if row.opening_zone_id is not None:
+            raise Conflict(
+                "This schedule stands for the opening hours of a zone: change those, at "
+                f"zones/{row.opening_zone_id}/opening-hours."
+            )
+        return row
+
     async def _plan(self, row: Schedule) -> Plan:
         timezones = await timezones_of([row.client_id])
         return plan_of(row, timezones[row.client_id], await calendars_of([row.client_id]))
 
-    async def _views_of(self, client_id: UUID) -> Sequence[PlaybackView]:
-        return await self._context.zones.views(Principal.system(client_id))
-
     async def _save(self, row: Schedule, *, settle: bool) -> ScheduleView:
         # Never the columns of the scheduler, which may be writing them right now.
-        columns = ["name", "kind", "config", "rules", "zones", "band", "chime", "enabled"]
+        columns = ["name", "kind", "config", "rules", "zones", "floors", "devices"]
+        columns += ["band", "chime", "enabled", "rests_until"]
+        row.rests_until = None  # the scheduler, which is told, works it out
         if settle:
             row.in_force_since = now = self._clock.now()
             # It never goes back: what was fired is not fired again after the clock was set back.
@@ -200,60 +229,12 @@ class Schedules:
         await row.refresh_from_db(fields=["settled_until", "fired_count", "last_executed_at"])
         return await self._changed(row)
 
-    # --- checks --------------------------------------------------------------------------------
-
-    async def _check(
-        self,
-        principal: Principal,
-        client_id: UUID,
-        zones: Sequence[UUID] | None,
-        config: Recurrence | None,
-        rules: Rules | None,
-    ) -> None:
-        wrong = []
-        if zones:
-            views = await self._context.zones.views(principal)
-            there = {view.zone_id for view in views if view.client_id == client_id}
-            wrong += [
-                FieldError(f"zones.{place}", f"there is no zone {zone}")
-                for place, zone in enumerate(zones)
-                if zone not in there
-            ]
-        for kind, field, key in _named(config):
-            if not await self._exists(client_id, kind, key):
-                wrong.append(FieldError(f"config.{field}", f"there is no {kind} {key}"))
-        wrong += await _unknown_calendars(client_id, rules)
-        if wrong:
-            raise Invalid(wrong)
-
-    async def _check_that_it_comes(self, row: Schedule) -> None:
-        plan = await self._plan(row)
-        now = self._clock.now()
-        if plan.following(now) is not None:
-            return
-        own = plan.recurrence.following(now, plan.zone, plan.anchor)
-        if own is None:
-            raise Invalid.field("config", "there is no time in the future that it names")
-        raise Invalid.field("rules", "they leave out every time that the schedule names")
-
-    async def _exists(self, client_id: UUID, kind: str, key: UUID) -> bool:
-        ref = MediaRef(kind=kind, value=str(key))
-        try:
-            if kind == "folder":
-                await self._context.media.expand(client_id, ref)
-            else:
-                await self._context.media.resolve(client_id, ref)
-        except NotFound:
-            return False
-        except Refused:
-            return True  # it may not be played now, but perhaps when its time has come
-        return True
-
     async def _changed(self, row: Schedule) -> ScheduleView:
-        self._tell(row)
+        self.tell(row)
         return await self._view(row)
 
-    def _tell(self, row: Schedule) -> None:
+    def tell(self, row: Schedule) -> None:
+        """A schedule has changed."""
         self._context.bus.publish(ScheduleChanged(client_id=row.client_id, schedule_id=row.id))
 
     async def _view(self, row: Schedule) -> ScheduleView:
@@ -272,23 +253,5 @@ def _written(rules: Rules) -> dict[str, object] | None:
     return rules.model_dump(mode="json", exclude_defaults=True) or None
 
 
-def _named(config: Recurrence | None) -> Iterator[tuple[str, str, UUID]]:
-    """The media that a configuration names: kind, field, id."""
-    for path, does in config.all_done if config is not None else ():
-        for place, key in enumerate(does.announcements or ()):
-            yield "announcement", f"{path}announcements.{place}", key
-        if does.music is not None:
-            for place, key in enumerate(does.music.folder_ids or ()):
-                yield "folder", f"{path}music.folder_ids.{place}", key
-
-
-async def _unknown_calendars(client_id: UUID, rules: Rules | None) -> list[FieldError]:
-    if rules is None or not (rules.only_on_calendars or rules.except_on_calendars):
-        return []
-    known = {row.id for row in await ScheduleCalendar.filter(client_id=client_id)}
-    return [
-        FieldError(f"rules.{name}.{place}", f"there is no calendar {key}")
-        for name in ("only_on_calendars", "except_on_calendars")
-        for place, key in enumerate(getattr(rules, name))
-        if key not in known
-    ]
+def _ids(keys: Sequence[UUID] | None) -> list[str]:
+    return [str(key) for key in dict.fromkeys(keys or ())]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from antiphon.plugins import ApiModel, Line, ListQuery, left_out
+from antiphon.plugins import ApiModel, DeletableQuery, Line, ListQuery, SortedBy, left_out
 from antiphon.types import Band, Frozen
 from antiphon_scheduling.models import Schedule, ScheduleCalendar
 from antiphon_scheduling.plan import Plan
@@ -17,7 +17,11 @@ from antiphon_scheduling.rules import Rules
 
 
 class ScheduleView(Frozen):
-    """A schedule. `next_at` is when its time comes next; none while it is off."""
+    """A schedule. `next_at` is when its time comes next; none while it is off.
+
+    `opening_zone_id` is set for the two that stand for a zone's opening hours: they are changed
+    there.
+    """
 
     id: UUID
     client_id: UUID
@@ -25,7 +29,10 @@ class ScheduleView(Frozen):
     config: Recurrence
     rules: Rules
     zones: tuple[UUID, ...]
+    floors: tuple[UUID, ...]
+    devices: tuple[UUID, ...]
     all: bool
+    opening_zone_id: UUID | None
     band: Band | None
     chime: bool | None
     enabled: bool
@@ -36,6 +43,7 @@ class ScheduleView(Frozen):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Schedule, plan: Plan, now: datetime) -> Self:
@@ -47,27 +55,37 @@ class ScheduleView(Frozen):
             config=plan.recurrence,
             rules=Rules.model_validate(row.rules or {}),
             zones=tuple(map(UUID, row.zones)),
-            all=not row.zones,
+            floors=tuple(map(UUID, row.floors or ())),
+            devices=tuple(map(UUID, row.devices or ())),
+            all=plan.targets is None,
+            opening_zone_id=row.opening_zone_id,
             band=row.band,
             chime=row.chime,
             enabled=row.enabled,
             timezone=plan.zone.key,
-            next_at=plan.following(now) if row.enabled else None,
+            next_at=plan.following(now) if row.enabled and not row.deleted_at else None,
             last_executed_at=row.last_executed_at,
             fired_count=row.fired_count,
             created_by=row.created_by_id,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
         )
 
 
 class NewSchedule(ApiModel):
-    """A new schedule for some zones or for all; `config` says when and what, `rules` when not."""
+    """A new schedule for some zones or for all; `config` says when and what, `rules` when not.
+
+    Zones are named by themselves, by their floors, or by a loudspeaker in them. Which zones these
+    are is found out each time: a zone that comes to a floor later is meant too.
+    """
 
     name: Line
     config: Recurrence
     rules: Rules = Field(default_factory=Rules)
     zones: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    floors: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
+    devices: list[UUID] | None = Field(default=None, min_length=1, max_length=1_000)
     all: bool = False
     band: Band | None = None
     chime: bool | None = None
@@ -76,18 +94,23 @@ class NewSchedule(ApiModel):
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if (self.zones is None) == (not self.all):
-            raise ValueError("give either zones, or all: true")
+        if bool(self.zones or self.floors or self.devices) == self.all:
+            raise ValueError("give zones, floors or devices, or all: true")
         return self
 
 
 class ChangeSchedule(ApiModel):
-    """What to change; keys that are left out stay. Takes effect at once."""
+    """What to change; keys that are left out stay. Takes effect at once.
+
+    Of zones, floors, devices and all, what is given takes the place of all four.
+    """
 
     name: Line = left_out()
     config: Recurrence = left_out()
     rules: Rules = left_out()
     zones: list[UUID] = left_out(min_length=1, max_length=1_000)
+    floors: list[UUID] = left_out(min_length=1, max_length=1_000)
+    devices: list[UUID] = left_out(min_length=1, max_length=1_000)
     all: bool = left_out()
     band: Band | None = None
     chime: bool | None = None
@@ -96,13 +119,17 @@ class ChangeSchedule(ApiModel):
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         given = self.model_fields_set
-        if "all" in given and self.all is ("zones" in given):
-            raise ValueError("give either zones, or all: true")
+        if "all" in given and self.all is bool(given & {"zones", "floors", "devices"}):
+            raise ValueError("give zones, floors or devices, or all: true")
         return self
 
 
-class ScheduleQuery(ListQuery):
-    """Which schedules to list, by name."""
+class ScheduleQuery(DeletableQuery):
+    """Which schedules to list."""
+
+    ordering: Annotated[str, SortedBy("name", "kind", "enabled", "created_at", "updated_at")] = (
+        "name"
+    )
 
     search: str | None = Field(default=None, max_length=200)
     kind: str | None = Field(default=None, max_length=20)
@@ -181,4 +208,6 @@ class ChangeCalendar(ApiModel):
 
 
 class CalendarQuery(ListQuery):
-    """Calendars are listed by name."""
+    """Which calendars to list."""
+
+    ordering: Annotated[str, SortedBy("name", "created_at", "updated_at")] = "name"

@@ -38,6 +38,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "DeviceState": payloads.AgentState,
     "DeviceInfo": reports.AgentInfo,
     "DeviceAck": reports.AgentAck,
+    "DeviceTelemetry": reports.AgentTelemetry,
+    "EnrolRequest": reports.HeardEnrolRequest,
     "DeviceOrder": reports.DeviceOrder,
     "MirrorOrder": payloads.OrderCommand,
 }
@@ -90,6 +92,7 @@ def test_schemas_have_the_keys_of_the_code(name: str) -> None:
         ("DeviceInfo", reports.UpInfo),
         ("DeviceState", reports.UpState),
         ("DeviceTelemetry", reports.UpTelemetry),
+        ("EnrolRequest", reports.EnrolRequest),
         ("DeviceAck", payloads.Ack),
     ],
 )

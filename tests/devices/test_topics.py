@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from antiphon_devices.topics import (
     ClientTopic,
     DeviceTopic,
+    EnrolTopic,
     InvalidTopic,
     Kind,
     MirrorTopic,
@@ -44,6 +45,7 @@ def test_every_topic_is_parsed_back_to_itself(kind: Kind, one: str, two: str, na
         _maybe(kind, ZoneTopic, name, client=one, zone=two),
         _maybe(kind, MirrorTopic, name, client=one, device=two),
         _maybe(kind, DeviceTopic, name, device=one),
+        _maybe(kind, EnrolTopic, name, device=one),
     ]
     topics = [topic for topic in made if topic is not None]
     assert topics

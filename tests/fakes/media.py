@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,7 +13,10 @@ from antiphon.types import Band
 
 
 class FakeMusic(MediaSource):
-    """Each client's tracks and folders. `raises` and `hangs` make trouble for chosen tracks."""
+    """Each client's tracks and folders. `raises` and `hangs` make trouble for chosen tracks.
+
+    With `describes` it knows of tracks without a look at their files, as the music library does.
+    """
 
     def __init__(self) -> None:
         self.tracks: dict[UUID, tuple[UUID, Media]] = {}
@@ -21,6 +24,7 @@ class FakeMusic(MediaSource):
         self.raises: dict[UUID, Exception] = {}
         self.hangs: set[UUID] = set()
         self.waits: dict[UUID, asyncio.Event] = {}
+        self.describes = False
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -60,6 +64,12 @@ class FakeMusic(MediaSource):
         if media is None or owner != client_id:
             raise NotFound("track", key)
         return media
+
+    async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
+        if not self.describes:
+            return await super().describe(client_id, refs)
+        known = {ref: self.tracks.get(UUID(ref.value)) for ref in refs}
+        return {ref: one[1] for ref, one in known.items() if one and one[0] == client_id}
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         if ref.kind == "music":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -25,10 +26,14 @@ class FakeCall:
     clip: Clip
     chime: Clip | None
     zones: set[str]
+    waiting: set[str] = field(default_factory=set)  # its time has not come
 
 
 class FakeRenderer:
-    """`is_deaf`: takes commands and never reports. `broken`: paths that it can not read."""
+    """`is_deaf`: takes commands and never reports. `broken`: paths that it can not read.
+
+    `waits`: programmes that do not go on behind the end of their track.
+    """
 
     def __init__(self, track_s: float = 100.0) -> None:
         self.commands: list[Command] = []
@@ -38,6 +43,8 @@ class FakeRenderer:
         self.calls: dict[str, FakeCall] = {}
         self.is_deaf = False
         self.broken: set[str] = set()
+        self.waits: set[str] = set()
+        self.between: set[str] = set()
         self.track_s = track_s
         self._handlers: list[Callable[[Report], None]] = []
         self._frame = 0
@@ -85,6 +92,10 @@ class FakeRenderer:
                 self.programmes[name].playing = False
             case protocol.Resume(programme=name):
                 self.programmes[name].playing = True
+            case protocol.HoldNext(programme=name, hold=True):
+                self.waits.add(name)
+            case protocol.HoldNext(programme=name):
+                self._go_on(name)
             case protocol.DropProgramme(programme=name):
                 del self.programmes[name]
             case protocol.StartCall():
@@ -93,11 +104,15 @@ class FakeRenderer:
                 for zone in zones:
                     if name in self.calls and zone in self.calls[name].zones:
                         self.end_call(name, zone, "stopped")
+                    elif name in self.calls and zone in self.calls[name].waiting:
+                        self.calls[name].waiting.discard(zone)
+                        self.emit(protocol.CallFinished(name, zone, "stopped", 0.0))
             case _:
                 pass
 
     def _load(self, command: protocol.LoadProgramme) -> None:
         name = command.programme
+        self.between.discard(name)
         before = self.programmes.get(name)
         if before is not None and before.tracks:
             entry = before.tracks[0].entry
@@ -130,8 +145,21 @@ class FakeRenderer:
             elif command.clip.path in self.broken:
                 self.emit(protocol.CallFinished(command.call, zone, "failed", 0.0, "unreadable"))
             else:
-                call.zones.add(zone)
-                self.emit(protocol.CallStarted(command.call, zone, self._frame, 3.0))
+                started = protocol.CallStarted(command.call, zone, self._frame, 3.0)
+                if command.at is None:
+                    call.zones.add(zone)
+                    self.emit(started)
+                    continue
+                call.waiting.add(zone)
+                left_s = command.at - time.monotonic()
+                asyncio.get_running_loop().call_later(left_s, self._begin_call, started)
+
+    def _begin_call(self, started: protocol.CallStarted) -> None:
+        call = self.calls.get(started.call)
+        if call is not None and started.zone in call.waiting and not self.is_deaf:
+            call.waiting.discard(started.zone)
+            call.zones.add(started.zone)
+            self._tell(started)
 
     # --- what the test lets happen --------------------------------------------------------------
 
@@ -140,7 +168,16 @@ class FakeRenderer:
         programme = self.programmes[name]
         ended = programme.tracks.pop(0)
         self.emit(protocol.TrackFinished(name, ended.entry, self.track_s, "ended"))
-        self._begin(name, 0.0)
+        if name in self.waits:
+            self.between.add(name)
+        else:
+            self._begin(name, 0.0)
+
+    def _go_on(self, name: str) -> None:
+        self.waits.discard(name)
+        if name in self.between:
+            self.between.discard(name)
+            self._begin(name, 0.0)
 
     def end_call(self, name: str, zone: str, reason: str = "completed", seconds: float = 3) -> None:
         call = self.calls[name]

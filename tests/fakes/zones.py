@@ -9,7 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from antiphon.errors import AntiphonError, Conflict, NotFound
-from antiphon.events import CallChanged, DeviceChanged, EventBus, PlaybackChanged, ZoneDeleted
+from antiphon.events import (
+    CallChanged,
+    DeviceChanged,
+    DeviceRemoved,
+    EventBus,
+    PlaybackChanged,
+    ZoneDeleted,
+)
 from antiphon.plugins import (
     AnnouncementView,
     CallRequest,
@@ -85,6 +92,7 @@ class FakeZones:
         self.asked: list[tuple[str, Principal, Any]] = []
         self.trouble: AntiphonError | Exception | None = None
         self.called = asyncio.Event()
+        self.latency_s = self.notice_s = 0.0
 
     def add(self, zone: PlaybackView) -> None:
         self.by_id[zone.zone_id] = zone
@@ -179,6 +187,13 @@ class FakeZones:
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("redraw", principal, zone_id)
         return self._see(principal, zone_id)
+
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        self._ask("go_on", principal, zone_id)
+        return self._see(principal, zone_id)
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        return await self.call(principal, request)
 
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("pause", principal, zone_id)
@@ -283,6 +298,15 @@ class FakeDevices:
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         await self.view(principal, device_id)
         return self.change(device_id, volume=volume)
+
+    async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
+        device = await self.view(principal, device_id)
+        del self.by_id[device_id]
+        gone = DeviceRemoved(
+            client_id=device.client_id, device_id=device_id, hardware_id=device.device_id
+        )
+        self.bus.publish(gone)
+        return device
 
     async def report(self, report: DeviceReport) -> DeviceView:
         self.reports.append(report)

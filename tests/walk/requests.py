@@ -64,6 +64,11 @@ class Operation:
         content = self._content.get(_JSON)
         return copy.deepcopy(content["example"]) if content else None
 
+    def content(self) -> dict[str, Any]:
+        """What to send: the example of its JSON, or a form where it takes nothing else."""
+        takes_form_alone = _FORM in self._content and _JSON not in self._content
+        return {"form": {}} if takes_form_alone else {"json": self.body()}
+
     @property
     def _content(self) -> Mapping[str, Any]:
         content: Mapping[str, Any] = self.told.get("requestBody", {}).get("content", {})

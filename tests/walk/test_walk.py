@@ -291,7 +291,7 @@ async def _bodies(walk: Walk, actor: Actor, one: Operation, path: str) -> None:
 async def _paths(walk: Walk, actor: Actor, one: Operation) -> None:
     """Ask for each hidden thing, and for what is not there at all: the answer is the same."""
     for key in [*actor.probes, str(uuid4())]:
-        status, code, text = await walk.ask(actor, one, one.at(key), json=one.body())
+        status, code, text = await walk.ask(actor, one, one.at(key), **one.content())
         what = f"{one} as {actor.name} for {key}: {status} {text[:200]}"
         walk.expect(status in ODD_ANSWERS, what)
         if code in ("not_allowed", "scope_missing"):
@@ -327,7 +327,7 @@ async def test_nobody_sees_or_touches_what_is_hidden(town: Town) -> None:
             elif one.reads:
                 await _lists(walk, actor, one)
             elif not one.is_open:
-                await walk.ask(actor, one, one.at(""), json=one.body())
+                await walk.ask(actor, one, one.at(""), **one.content())
                 await _bodies(walk, actor, one, one.at(""))
             walk.expect_same(before, walk.ledger.about(actor.hidden), f"{one} as {name}")
     walk.end()
@@ -340,7 +340,7 @@ async def test_what_is_ones_own_leads_to_nothing_hidden(town: Town) -> None:
         before = walk.ledger.about(actor.hidden)
         for one in (one for one in walk.operations if one.has_id):
             for key in actor.own:
-                status, code, _ = await walk.ask(actor, one, one.at(key), json=one.body())
+                status, code, _ = await walk.ask(actor, one, one.at(key), **one.content())
                 if status not in ODD_ANSWERS:
                     found.add(str(one))
                     await _bodies(walk, actor, one, one.at(key))
@@ -356,7 +356,7 @@ async def test_nobody_gets_in_without_a_token(town: Town) -> None:
     walk, actor = town.walk, town.actors["nobody"]
     before = walk.ledger.rows(but="audit_log")  # which tells of log-ins that were refused
     for one in walk.operations:
-        status, _, _ = await walk.ask(actor, one, one.at(uuid4()), json=one.body())
+        status, _, _ = await walk.ask(actor, one, one.at(uuid4()), **one.content())
         walk.expect(one.is_open or status == 401, f"{one} answers {status} to nobody")
     walk.expect_same(before, walk.ledger.rows(but="audit_log"), f"A request of {actor.name}")
     walk.end()
@@ -380,7 +380,7 @@ async def test_who_is_suspended_reads_and_changes_nothing(town: Town) -> None:
         refused = one.told["responses"].get("403", {}).get("$ref", "")
         if "subscription_inactive" in refused:
             for key in actor.own if one.has_id else [""]:
-                status, code, _ = await walk.ask(actor, one, one.at(key), json=one.body())
+                status, code, _ = await walk.ask(actor, one, one.at(key), **one.content())
                 allowed = status == 403 and code in ("subscription_inactive", "not_allowed")
                 walk.expect(allowed, f"{one} at {key} answers {status} {code} to the suspended")
     walk.expect_same(before, walk.ledger.rows(), f"A request of {actor.name}")

@@ -41,6 +41,7 @@ from antiphon.api.routes.system import system_routes
 from antiphon.api.routes.users import user_routes
 from antiphon.api.sockets import SocketParts
 from antiphon.errors import Misconfigured
+from antiphon.plugins.pictures import Pictures
 from antiphon.plugins.routes import Route
 from antiphon.settings.models import HttpSettings
 from antiphon.tenancy.mail import Mailer
@@ -97,8 +98,8 @@ def core_routes(
     return [
         *auth_routes(accounts),
         *api_token_routes(),
-        *user_routes(accounts),
-        *client_routes(accounts),
+        *user_routes(accounts, Pictures(parts.media_dir, parts.jobs)),
+        *client_routes(accounts, parts.bus),
         *building_routes(parts),
         *playback_routes(parts),
         *listen_routes(parts, endless),

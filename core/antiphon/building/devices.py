@@ -18,7 +18,7 @@ from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
 from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
-from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
+from antiphon.events import DeviceChanged, DeviceRemoved, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
     DeviceReport,
@@ -137,6 +137,23 @@ class DeviceService:
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
             return _view(device)
+
+    @commanded("remove", "devices")
+    async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
+        """See `Devices`."""
+        async with self._lock:
+            device = await self._device(principal, device_id)
+            view = _view(device)
+            await self._carry(device, lambda driver, id_: driver.assign(id_, None))
+            await device.delete()
+            self._bus.publish(
+                DeviceRemoved(
+                    device_id=device.id,
+                    client_id=device.client_id,
+                    hardware_id=device.device_id,
+                )
+            )
+            return view
 
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]

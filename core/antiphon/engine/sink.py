@@ -7,12 +7,17 @@ import fcntl
 import os
 import socket
 import stat
+import struct
+import termios
 from abc import ABC, abstractmethod
 from contextlib import suppress
+
+from antiphon.engine.protocol import CHANNELS, SAMPLE_RATE
 
 _PIPE_BYTES = 32_768  # 170 ms, what snapserver may be behind; the default would be 341 ms
 _TCP_BACKLOG_BYTES = 38_400  # 200 ms
 _RETRY_BLOCKS = 25
+_BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
 
 
 class Sink(ABC):
@@ -24,6 +29,10 @@ class Sink(ABC):
         """The bytes that were lost since the last call of this."""
         lost, self.lost_bytes = self.lost_bytes, 0
         return lost
+
+    def waiting_s(self) -> float:
+        """How much sound waits to be taken, as far as that can be seen from here."""
+        return 0.0
 
     @abstractmethod
     def write(self, block: memoryview) -> None:
@@ -71,6 +80,11 @@ class FifoSink(Sink):
                 self.lost_bytes += len(os.read(self._fd, 2 * len(block)))
             with suppress(BlockingIOError):
                 os.write(self._fd, block)
+
+    def waiting_s(self) -> float:
+        """What the reader has not read yet."""
+        waiting = struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))[0]
+        return float(waiting / _BYTES_PER_S)
 
     def close(self) -> None:
         """Close the pipe; its file stays."""

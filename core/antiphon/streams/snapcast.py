@@ -55,6 +55,17 @@ class Snapcast:
         self._adding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def latency_s(self) -> float:
+        """How long sound takes from its sink to the loudspeakers.
+
+        Snapserver dates a chunk by when it began to read it, which is half a chunk before the
+        middle of what it found waiting.
+        """
+        if self._settings.mode == "off":
+            return 0.0
+        return (self._settings.buffer_ms - self._settings.chunk_ms / 2) / 1000
+
     async def __aenter__(self) -> Self:
         """Start or begin to connect; never waits for the server, never fails because of it.
 

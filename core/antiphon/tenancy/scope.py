@@ -28,8 +28,12 @@ _GRANTS: dict[Role, frozenset[Role]] = {
 }
 
 
-def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
+def scoped(
+    rows: QuerySet[M_] | type[M_], principal: Principal, *, deleted: bool = False
+) -> QuerySet[M_]:
     """Limit `rows` to what `principal` sees; rows that were deleted are left out.
+
+    With `deleted` these alone are found, of a model whose rows can be restored.
 
     Admin sees everything, staff everything but admins, a client its own, and a floor user of its
     client's what lies on its floor (or on none: the library). Tokens are seen by the user alone
@@ -40,7 +44,7 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     query = rows if isinstance(rows, QuerySet) else rows.all()
     model: type[Model] = query.model
     if "deleted_at" in model._meta.fields_map:
-        query = query.filter(deleted_at__isnull=True)
+        query = query.filter(deleted_at__isnull=not deleted)
     if model in (ApiToken, RefreshToken):
         return query.filter(user_id=principal.user_id)
     if not sees_every_tenant(principal):
@@ -127,8 +131,10 @@ async def writable_client(principal: Principal, requested: UUID | None = None) -
     return UUID(str(ids[0]))
 
 
-async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
+async def belongs_to(client_id: UUID, model: str, identity: UUID, **having: object) -> bool:
     """Whether the client has a row of `model`, such as `music.Folder`, that was not deleted.
+
+    `having` are values of its columns that it must have too.
 
     For ids that lead into the tables of another plugin; where that one is away, there is no row.
     """
@@ -137,4 +143,4 @@ async def belongs_to(client_id: UUID, model: str, identity: UUID) -> bool:
     if apps is None or app not in apps:
         return False
     rows: QuerySet[Model] = scoped(apps[app][name], Principal.system(client_id))
-    return await rows.filter(id=identity).exists()
+    return await rows.filter(id=identity, **having).exists()

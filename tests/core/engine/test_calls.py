@@ -130,6 +130,42 @@ def test_a_chime_sounds_at_once_and_the_clip_follows(
     assert studio.told(CallFinished)[0].seconds == pytest.approx(4.0, abs=0.01)
 
 
+@pytest.mark.parametrize("with_chime", [False, True])
+def test_a_call_with_a_time_starts_on_its_sample(
+    studio: Studio, clip: Clip, tmp_path: Path, with_chime: bool
+) -> None:
+    chime = Clip(str(write_wav(tmp_path / "chime.wav", tone(1.0, CHIME_HZ, -24.0))))
+    studio.add("bar")
+    due = 3 * RATE + 1_234
+    studio.send(
+        StartCall("c", ("lobby", "bar"), clip, chime if with_chime else None, at=due / RATE)
+    )
+    studio.run(3.0)
+    assert {report.frame for report in studio.told(CallStarted)} == {due}
+    # The bar was added after two seconds. Its clip has an edge fade: the very first are tiny.
+    assert first_sound(studio.heard("bar")) + 2 * RATE == pytest.approx(due, abs=60)
+    lobby = studio.heard("lobby")
+    assert tone_db(lobby[due - RATE : due - round(0.55 * RATE)], MUSIC_HZ) == pytest.approx(
+        -21.0, abs=0.1
+    )
+    assert tone_db(lobby[due - 2400 : due], CHIME_HZ if with_chime else VOICE_HZ) < -70
+
+
+def test_a_call_whose_time_is_over_starts_at_once_and_one_to_come_can_be_stopped(
+    clip: Clip,
+) -> None:
+    studio = Studio("lobby", "bar")
+    studio.run(1.0)
+    studio.send(StartCall("late", ("lobby",), clip, at=0.5))
+    studio.send(StartCall("never", ("bar",), clip, at=1.5))
+    studio.run(0.2)
+    studio.send(StopCall("never", ("bar",)))
+    studio.run(1.0)
+    assert first_sound(studio.heard("lobby")) < RATE + 2 * 960
+    assert level_db(studio.heard("bar")) < -80  # dither alone
+    assert [(one.call, one.reason) for one in studio.told(CallFinished)] == [("never", "stopped")]
+
+
 def test_stopping_a_call_fades_it_in_that_zone_alone(studio: Studio, clip: Clip) -> None:
     studio.add("bar")
     studio.send(StartCall("c", ("lobby", "bar"), clip))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.core.playback.arbitration import MIDNIGHT
 
 from antiphon.playback.arbiter import Arbiter
 from antiphon.playback.bids import Bid, Rest, Start, Stop
-from antiphon.plugins import CallStart, Routing, WhenCut
-from antiphon.types import Band, CallState
+from antiphon.playback.record import Part, Record
+from antiphon.playback.revival import bid_of, revive
+from antiphon.plugins import CallRequest, CallStart, Routing, WhenCut
+from antiphon.types import Band, CallState, Principal, Role
 
 ZONES = [UUID(int=n) for n in range(1, 5)]
 BANDS = list(Band)
@@ -33,6 +37,8 @@ class Building(RuleBasedStateMachine):
         self.completions: dict[tuple[UUID, UUID], int] = {}
         self.resting: set[tuple[UUID, UUID]] = set()
         self.begun: set[UUID] = set()
+        self.records: dict[UUID, Record] = {}
+        self.for_tracks: dict[UUID, list[UUID]] = {}
         for zone in ZONES:
             self.arbiter.add_zone(zone)
 
@@ -43,6 +49,7 @@ class Building(RuleBasedStateMachine):
                     assert zone not in self.sounding, "two calls in one zone"
                     self.sounding[zone] = decision.call
                     self.begun.add(decision.call)
+                    self.records[decision.call].parts[zone].delivered_at = MIDNIGHT
                 elif isinstance(decision, Rest):
                     self.resting.add((decision.call, zone))
                 elif isinstance(decision, Stop):
@@ -54,6 +61,7 @@ class Building(RuleBasedStateMachine):
             before = self.states.get(key)
             assert before is None or not before.final, "a second final state"
             self.states[key] = change.state
+            self.records[change.call].parts[change.zone].state = change.state
             if change.state.final:
                 self.resting.discard(key)
         assert not self.arbiter.decide(), "a decision that was not given at once"
@@ -68,6 +76,7 @@ class Building(RuleBasedStateMachine):
         expires_in=st.none() | st.integers(1, 5),
         when_cut=st.sampled_from(list(WhenCut)),
         at_once=st.booleans(),
+        for_tracks=st.lists(st.sampled_from(ZONES), max_size=4),
     )
     def submit(
         self,
@@ -80,27 +89,68 @@ class Building(RuleBasedStateMachine):
         expires_in: int | None,
         when_cut: WhenCut,
         at_once: bool,
+        for_tracks: list[UUID],
     ) -> None:
+        """`for_tracks`: zones in which it waits for the end of a track first."""
         call = UUID(int=1000 + len(self.bids))
-        expires_at = None if expires_in is None else self.now + expires_in
-        bid = Bid(
-            call,
-            tuple(zones),
-            priority,
-            len(self.bids),
-            expires_at,
-            when_cut,
-            start,
-            routing,
-            times,
-            gap,
+        request = CallRequest(
+            text="x",
+            zones=zones,
+            priority=priority,
+            start=start,
+            routing=routing,
+            repeat=times,
+            repeat_gap_s=gap,
+            when_cut=when_cut,
         )
-        self.bids[call] = bid
+        expires_at = None if expires_in is None else self.now + expires_in
+        record = self.records[call] = Record(
+            id=call,
+            client_id=UUID(int=0),
+            request=request,
+            principal=Principal(role=Role.CLIENT),
+            parts={zone: Part() for zone in zones},
+            title="x",
+            band=Band.of(priority),
+            created_at=MIDNIGHT,
+            expires_at=MIDNIGHT + timedelta(seconds=expires_at) if expires_at else None,
+            arrival=len(self.bids),
+        )
+        self.for_tracks[call] = for_tracks if routing is Routing.PARTIAL else []
+        self.bids[call] = bid = bid_of(record, expires_at)
         self.arbiter.submit(bid)
         if at_once:
-            self.arbiter.ready(call)
-            self.prepared.add(call)
+            self.make_ready(call)
         self.obey()
+
+    def make_ready(self, call: UUID) -> None:
+        self.prepared.add(call)
+        is_open = self.records[call].open_zones
+        zones = [zone for zone in self.for_tracks[call] if zone in is_open]
+        self.resting |= {(call, zone) for zone in zones}
+        self.arbiter.ready(call, None, dict.fromkeys(zones, "it waits for the end of the track"))
+
+    @rule()
+    def the_server_is_killed_and_comes_back(self) -> None:
+        self.arbiter = Arbiter()
+        for zone in ZONES:
+            self.arbiter.add_zone(zone)
+        self.sounding.clear()
+        self.stopping.clear()
+        self.resting.clear()
+        for call, record in self.records.items():
+            if record.is_over:
+                continue
+            endings = revive(record, MIDNIGHT + timedelta(seconds=self.now))
+            self.bids[call] = bid = bid_of(record, self.bids[call].expires_at)
+            self.arbiter.submit(bid)
+            for zone, (state, reason) in endings.items():
+                self.arbiter.leave(call, [zone], state, reason)
+            self.arbiter.expire(self.now)
+            self.obey()
+            if call in self.prepared:
+                self.make_ready(call)
+            self.obey()
 
     def unprepared(self) -> list[UUID]:
         return [call for call in self.bids if call not in self.prepared]
@@ -111,7 +161,7 @@ class Building(RuleBasedStateMachine):
         call = data.draw(st.sampled_from(self.unprepared()))
         self.prepared.add(call)
         if works:
-            self.arbiter.ready(call)
+            self.make_ready(call)
         else:
             self.arbiter.failed(call, "no such file")
         self.obey()
@@ -131,6 +181,7 @@ class Building(RuleBasedStateMachine):
             if end == "completed":
                 key = (call, zone)
                 self.completions[key] = self.completions.get(key, 0) + 1
+                self.records[call].parts[zone].times_heard += 1
             state = CallState.QUEUED if end == "busy" else CallState(end)
             self.arbiter.finished(call, zone, state)
         self.obey()
@@ -258,7 +309,7 @@ class Building(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once nothing new comes, everything comes to its end."""
         for call in self.unprepared():
-            self.arbiter.ready(call)
+            self.make_ready(call)
         self.obey()
         for _ in range(60 * len(self.bids) + 1):
             for call, zone in list(self.resting):

@@ -282,7 +282,7 @@ async def test_what_goes_wrong_on_the_way_ends_the_call(
     await stage.speaks(stage.shop, "page")
 
 
-async def _broken(_: object) -> None:
+async def _broken(*_: object) -> None:
     raise OSError("no clock")
 
 

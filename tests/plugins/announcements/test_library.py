@@ -13,9 +13,9 @@ from antiphon.errors import Conflict, NotFound
 from antiphon.plugins import CallRequest, MediaRef
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client
-from antiphon.types import Band, Role
+from antiphon.types import Band, CallStyle, Role
 from antiphon_announcements.models import Announcement
-from antiphon_music.models import Folder
+from antiphon_music.models import Folder, FolderType
 
 
 async def _make(shop: Shop, title: str, **more: Any) -> Any:
@@ -31,7 +31,8 @@ async def _titles(shop: Shop, query: str) -> tuple[list[str], int]:
 
 
 async def test_announcements_are_listed_newest_first_searched_and_cut(shop: Shop) -> None:
-    folder = str((await Folder.create(client=shop.client, name="Doors")).id)
+    kind = FolderType.ANNOUNCEMENTS
+    folder = str((await Folder.create(client=shop.client, name="Doors", type=kind)).id)
     await _make(shop, "Öffnungszeiten", category="info")
     await _make(shop, "Ladenschluss", folder_id=folder)
     await _make(shop, "Parkplatz", text="Der Wagen vor der ÖFFNUNG", enabled=False)
@@ -46,9 +47,11 @@ async def test_announcements_are_listed_newest_first_searched_and_cut(shop: Shop
 
 async def test_the_folder_of_an_announcement_is_ones_own(shop: Shop) -> None:
     stranger = await Client.create(name="Stranger")
-    foreign = str((await Folder.create(client=stranger, name="Doors")).id)
+    kind = FolderType.ANNOUNCEMENTS
+    foreign = str((await Folder.create(client=stranger, name="Doors", type=kind)).id)
+    for_music = str((await Folder.create(client=shop.client, name="Jazz")).id)
     made = await _make(shop, "Lunch")
-    for folder in (foreign, str(uuid4())):
+    for folder in (foreign, for_music, str(uuid4())):
         body = {"title": "x", "text": "x", "folder_id": folder}
         assert (await shop.owner("POST", "announcements", body)).wrong_fields == ["folder_id"]
         path = f"announcements/{made['id']}"
@@ -100,10 +103,13 @@ async def _resolve(shop: Shop, value: str) -> Any:
 
 
 async def test_a_call_gets_the_file_with_its_measures(shop: Shop) -> None:
-    made = await _make(shop, "Lunch", band="page", chime=True)
+    wishes = {"band": "page", "chime": True, "chime_after": True, "style": "between"}
+    made = await _make(shop, "Lunch", **wishes)
+    assert made.items() >= wishes.items()
     media = await _resolve(shop, made["id"])
     assert media.path.is_file()
     assert (media.title, media.band, media.chime) == ("Lunch", Band.PAGE, True)
+    assert (media.chime_after, media.style) == (True, CallStyle.BETWEEN)
     assert media.loudness_lufs == made["loudness_lufs"]
     for value in ("nonsense", str(uuid4())):
         with pytest.raises(NotFound):

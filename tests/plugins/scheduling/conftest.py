@@ -38,7 +38,10 @@ from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
 from antiphon_scheduling.settings import SchedulingSettings
 
-TABLES = Tables(("antiphon_scheduling.models",), "antiphon_scheduling.migrations")
+TABLES = Tables(
+    ("antiphon_scheduling.models", "antiphon_scheduling.playlists.models"),
+    "antiphon_scheduling.migrations",
+)
 NINE = datetime(2026, 5, 1, 9, 0, 30, tzinfo=UTC)
 GRACE = timedelta(seconds=60)
 

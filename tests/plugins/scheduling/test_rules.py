@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from antiphon_scheduling.bag import out_of_the_bag
 from antiphon_scheduling.calendars import NamedDays, PublicHolidays
 from antiphon_scheduling.outcomes import Firing, Why
-from antiphon_scheduling.plan import Limits, Place, Plan
+from antiphon_scheduling.plan import Limits, Place, Plan, Targets
 from antiphon_scheduling.planner import Planner
 from antiphon_scheduling.recurrence import Cron, Dates, Interval, Music, Timeline, TimelineItem
 from antiphon_scheduling.rules import Days, Layer, Quiet, Rules, quiet_span
@@ -142,7 +142,9 @@ def test_a_season_stands_in_for_the_base_and_an_exception_for_both() -> None:
 def test_layers_are_compared_by_zone_and_by_group() -> None:
     always = Days(first=date(2026, 1, 1))
     base = _plan("Base", _daily(8))
-    bar = _plan("Bar", _daily(9), days=always, layer=Layer.SEASON, zones=(BAR,))
+    bar = _plan(
+        "Bar", _daily(9), days=always, layer=Layer.SEASON, targets=Targets(zones=frozenset({BAR}))
+    )
     music = _plan("Music", _daily(10, music=Music(do="stop")), days=always, layer=Layer.EXCEPTION)
     other = _plan("Other", _daily(11), days=always, layer=Layer.EXCEPTION, group="chimes")
     found = _run(base, bar, music, other, places=(Place(HALL), Place(BAR)))
@@ -186,7 +188,10 @@ def test_a_day_far_ahead_is_found_without_counting_every_minute_until_then() -> 
 
 def test_the_gap_and_the_cap_count_what_any_schedule_said_in_the_zone() -> None:
     base = _plan(
-        "Base", Interval(every_min=30, announcements=CLIPS), zones=(HALL,), priority=(60, 0)
+        "Base",
+        Interval(every_min=30, announcements=CLIPS),
+        targets=Targets(zones=frozenset({HALL})),
+        priority=(60, 0),
     )
     spot = _plan("Spot", Interval(every_min=10, announcements=CLIPS), min_gap=timedelta(minutes=15))
     found = _run(base, spot, days=1 / 24, places=(Place(HALL), Place(BAR)))

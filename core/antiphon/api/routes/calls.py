@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from antiphon.api.parts import ApiParts
 from antiphon.api.tables import CSV, send_table
 from antiphon.errors import NotFound, Unavailable
 from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
-from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel, CallRequest, CallView
 from antiphon.tenancy.scope import scoped
@@ -47,6 +47,8 @@ class PlayEventFilter(ApiModel):
 class PlayEventQuery(ListQuery, PlayEventFilter):
     """Which play events, and which page of them."""
 
+    ordering: Annotated[str, SortedBy("created_at")] = "-created_at"
+
 
 class PlayEventView(Frozen):
     """The receipt of a call in one zone, or on one loudspeaker of it."""
@@ -66,6 +68,7 @@ class PlayEventView(Frozen):
     delivered_at: datetime | None
     completed_at: datetime | None
     seconds_heard: float
+    times_heard: int = Field(description="How often it was heard to its end; see `repeat`.")
     error_message: str | None
     created_at: datetime
 
@@ -158,7 +161,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
 
 
 async def _play_events(request: Request[None, PlayEventQuery]) -> Page[PlayEventView]:
-    rows = _wanted(request.principal, request.query).order_by("-created_at", "-id")
+    rows = ordered(_wanted(request.principal, request.query), request.query.ordering)
     found, total = await request.query.fetch(rows)
     return Page[PlayEventView](items=tuple(map(_view, found)), total=total)
 

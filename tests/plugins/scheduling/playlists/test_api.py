@@ -8,6 +8,7 @@ from uuid import UUID
 from tests.plugins.scheduling.playlists.conftest import TEN, House
 
 from antiphon.building.models import Zone
+from antiphon.errors import NotFound
 from antiphon.types import Role
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelPlaylistItem
 
@@ -99,6 +100,71 @@ async def test_bad_items_are_refused_by_field_and_make_nothing(house: House) -> 
         "PATCH", f"channel-playlists/{made}/items/{item}", {"interval_min": 3}
     )
     assert (refused.status, refused.wrong_fields) == (422, ["fixed_times"])
+
+
+async def test_many_items_are_added_at_once_or_none_of_them(house: House) -> None:
+    made = await house.playlist(quiet_from="22:00", quiet_until="07:00")
+    path = f"channel-playlists/{made}/items"
+    songs = [house.song(f"Song {n}") for n in range(1_200)]
+    foreign = str(house.media.music.add(house.gym.client.id, "Theirs"))
+    items: list[dict[str, Any]] = [
+        {"item_type": "music", "content_id": str(key), "weight": 1 + n % 3}
+        for n, key in enumerate(songs)
+    ]
+    spot = {"item_type": "announcement", "content_id": str(house.spot("Offer"))}
+    wrong = [
+        *items[:2],
+        items[2] | {"content_id": foreign},
+        spot | {"fixed_times": ["12:00", "12:00"]},
+        spot | {"fixed_times": ["23:00"]},
+        items[3] | {"style": "between"},
+        {"item_type": "folder", "content_id": NOWHERE},
+    ]
+    refused = await house.owner("POST", f"{path}/batch", {"items": wrong})
+    assert (refused.status, sorted(refused.wrong_fields)) == (
+        422,
+        [
+            "items.2.content_id",
+            "items.3.fixed_times.1",
+            "items.4.fixed_times.0",
+            "items.5.style",
+            "items.6.content_id",
+        ],
+    )
+    for place, bad in enumerate(({"interval_min": 0}, {"weight": 0})):
+        body = {"items": [spot, (items[0], spot)[place == 0] | bad]}
+        refused = await house.owner("POST", f"{path}/batch", body)
+        assert (refused.status, refused.wrong_fields) == (422, [f"items.1.{next(iter(bad))}"])
+    assert await ChannelPlaylistItem.all().count() == 0
+    added = await house.owner("POST", f"{path}/batch", {"items": [*items, spot]})
+    assert (added.status, added.json) == (201, {"added": 1_201, "total": 1_201})
+    listed = (await house.owner("GET", f"{path}?limit=5")).json
+    assert [item["content_id"] for item in listed["items"]] == [str(key) for key in songs[:5]]
+    keys = [str(row.id) for row in await ChannelPlaylistItem.all().order_by("order")]
+    turned = await house.owner("POST", f"{path}/reorder", {"item_ids": keys[::-1]})
+    assert turned.json["total"] == 1_201
+    assert turned.json["items"][0]["id"] == keys[-1]
+
+
+async def test_music_that_can_not_be_read_is_refused_and_what_plays_goes_on(house: House) -> None:
+    zone = house.shop.shop.id
+    good = await house.playlist(name="Good")
+    await house.put(good, "music", house.song("Fine"))
+    await house.play(good)
+    await house.owner("PATCH", f"channel-playlists/{good}", {"name": "Zzz"})
+    made = await house.playlist(name="Bad")
+    gone = [house.song(f"Gone {n}") for n in range(3)]
+    await house.put(made, "music", *gone)
+    for key in gone:
+        house.media.music.raises[key] = NotFound("audio file", "Gone")
+    house.media.music.describes = True
+    refused = await house.owner("POST", f"channel-playlists/{made}/play")
+    assert (refused.status, refused.wrong_fields) == (422, ["playlist_id"])
+    assert "can be read" in refused.json["detail"]
+    assert (await house.channel(zone))["name"] == "Bad"
+    view = await house.zones.view(house.shop.owner, zone)
+    assert view.track is not None
+    assert view.track.title == "Fine"
 
 
 async def test_items_are_put_in_order(house: House) -> None:
