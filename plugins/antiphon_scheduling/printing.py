@@ -26,6 +26,7 @@ from antiphon_scheduling.walltime import start_of
 
 _TABLES = Tables(("antiphon_scheduling.models",), "antiphon_scheduling.migrations")
 _STYLES = {Result.PLAYS: "green", Result.SUPPRESSED: "yellow", Result.MISSED: "red"}
+_MUSIC = {"play": "music starts", "resume": "music goes on", "stop": "music stops"}
 
 
 class _Zone(NamedTuple):
@@ -65,7 +66,7 @@ def day_table(outlook: Outlook) -> Table:
 def _what(item: OutlookItem) -> str:
     if item.announcement_id is not None:
         return f"announcement {str(item.announcement_id)[:8]}"
-    return {"play": "music starts", "stop": "music stops"}.get(item.does, "")
+    return _MUSIC.get(item.does, "")
 
 
 def _why(item: OutlookItem, zone: ZoneInfo) -> str:
