@@ -64,7 +64,8 @@ class _Chance:
         return chance.choice(kinds)
 
     def _rules(self) -> dict[str, Any]:
-        chance, rules = self._random, {}
+        chance = self._random
+        rules: dict[str, Any] = {}
         options: list[dict[str, Any]] = [
             {"days": ["fri", "sun"]},
             {"quiet": [{"begin": "22:30", "end": "02:45"}]},
@@ -93,7 +94,7 @@ def _same(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "over"}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_a_days_preview_is_its_log(station: Station, seed: int) -> None:
     station.clock._now = begin = DAYS[seed % len(DAYS)]
     ground = await Floor.create(client=station.client, name="Ground")
