@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, rest, schedules, sound
+from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound, start
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
+    "quality": quality.main,
     "discovery": discovery.main,
     "schedules": schedules.main,
+    "playlists": playlists.main,
     "rest": rest.main,
+    "start": start.main,
+    "soak": soak.main,
 }
 
 

@@ -15,7 +15,7 @@ def show(
 ) -> None:
     """Print one figure on one line that a script can read."""
     tail = ""
-    if reference is not None:
+    if reference:
         tail = f" ({against}: {reference:.2f}, ratio {value / reference:.2f})"
     elif against:
         tail = f" ({against})"

@@ -83,7 +83,7 @@ def _lists(ours: _Connection) -> None:
         ("devices, first page", "devices?limit=50"),
         ("music, first page", "music?limit=50"),
         ("music, in the middle", f"music?limit=50&offset={TRACKS // 2}"),
-        ("music, by artist", "music?limit=50&order=artist"),
+        ("music, by artist", "music?limit=50&ordering=artist"),
         ("music, search for one word", "music?limit=50&search=lantern"),
         ("music, search for two words", "music?limit=50&search=moon%20velv"),
         ("music, search in vain", "music?limit=50&search=xylophone"),

@@ -39,7 +39,10 @@ SCHEDULES = 100_000
 CLIENTS = 500
 FIRED = 20_000
 WATCHED_S = 20.0
-_TABLES = Tables(("antiphon_scheduling.models",), "antiphon_scheduling.migrations")
+_TABLES = Tables(
+    ("antiphon_scheduling.models", "antiphon_scheduling.playlists.models"),
+    "antiphon_scheduling.migrations",
+)
 
 
 def _config(number: int, chance: random.Random) -> dict[str, Any]:

@@ -6,7 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 . "$root/config/lib.sh"
 
 need snapserver:snapserver snapclient:snapclient mosquitto:mosquitto \
-    mosquitto_sub:mosquitto-clients ffmpeg:ffmpeg chromium:chromium pg_ctl:postgresql git:git
+    mosquitto_sub:mosquitto-clients ffmpeg:ffmpeg chromium:chromium pg_ctl:postgresql git:git faketime:faketime
 environment dev
 
 cd "$root"

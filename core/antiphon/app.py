@@ -21,19 +21,19 @@ from antiphon.api import (
 from antiphon.audit import AuditTrail
 from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
-from antiphon.engine.host import RendererHost
 from antiphon.engine.listen import LiveAudio
+from antiphon.engine.pool import RendererPool
 from antiphon.engine.protocol import Configure
 from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
 from antiphon.place import occupied
 from antiphon.playback import ZoneController
+from antiphon.playback.fallback import prepare_fallback
 from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.starting import PluginParts, connect
 from antiphon.settings import (
-    AudioSettings,
     Loaded,
     Settings,
     check_private,
@@ -41,6 +41,7 @@ from antiphon.settings import (
     load,
 )
 from antiphon.store import Database, open_database
+from antiphon.store.purge import purging
 from antiphon.streams import Snapcast
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.tokens import load_secret_key
@@ -60,7 +61,7 @@ class Antiphon:
     admin_password: str | None
     bus: EventBus
     plugins: Plugins
-    renderer: RendererHost
+    renderer: RendererPool
     snapcast: Snapcast
 
 
@@ -108,12 +109,17 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         enter = stack.enter_async_context
         place = stack.enter_context(occupied(settings.data_dir))
         check_private(settings, place.secret_key)
+        secret_key = load_secret_key(place.secret_key)
         # Before every task: the ORM keeps its connections in a context variable.
         database = await enter(_database(settings, plugins))
         admin_password = await _first_people(settings)
+        await enter(purging(place.media_dir, settings.trash.keep_days))
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
-        renderer = await enter(RendererHost(bus, _levels(settings.audio)))
+        most = settings.audio.max_renderers
+        renderer = await enter(RendererPool(bus, _levels(settings), processes=most))
+        notes = place.data_dir / "cache" / "fallback.json"
+        prepare_fallback(jobs, renderer.send, settings.audio, notes)
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
         live = await enter(LiveAudio(renderer))
         devices = await enter(DeviceService(bus, snapcast))
@@ -128,12 +134,14 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             jobs=jobs,
             data_dir=place.data_dir,
             media_dir=place.media_dir,
+            secret_key=secret_key,
             add_driver=devices.add_driver,
         )
         connected = await connect(plugins, parts)
         api = ApiParts(
             http=settings.http,
-            secret_key=load_secret_key(place.secret_key),
+            secret_key=secret_key,
+            media_dir=place.media_dir,
             bus=bus,
             building=Building(bus),
             zones=zones,
@@ -175,19 +183,22 @@ async def _first_people(settings: Settings) -> str | None:
     return await ensure_admin(settings.admin.email, settings.admin.password.get_secret_value())
 
 
-def _levels(audio: AudioSettings) -> Configure:
+def _levels(settings: Settings) -> Configure:
+    audio = settings.audio
     return Configure(
         true_peak_db=audio.true_peak_db,
         duck_gap_lu=audio.duck_gap_lu,
         duck_down_s=audio.duck_down_s,
         duck_up_s=audio.duck_up_s,
+        cache_folder=str(settings.data_dir / "cache" / "sound"),
+        cache_bytes=round(audio.cache_gb * 1e9),
     )
 
 
 def _checks(
     settings: Settings,
     database: Database,
-    renderer: RendererHost,
+    renderer: RendererPool,
     snapcast: Snapcast,
     plugins: Plugins,
 ) -> dict[str, HealthCheck]:

@@ -168,6 +168,16 @@ class Conflict(Refused):
     title = "Conflict"
 
 
+class RestoreRefused(Conflict):
+    """What was deleted does not fit any more: its name is taken, or what it lay in is gone."""
+
+    code = "restore_refused"
+    title = "It can not be restored"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} can not be restored: {reason}.")
+
+
 class LimitReached(Conflict):
     """The client has all that its subscription allows."""
 
@@ -178,6 +188,20 @@ class LimitReached(Conflict):
         super().__init__(
             f"{client} has all {limit} {things} that its subscription allows. "
             f"Remove one, or raise {setting}."
+        )
+
+
+class StorageFull(LimitReached):
+    """The client's share of the disk is used up."""
+
+    code = "storage_full"
+    title = "The storage is used up"
+
+    def __init__(self, limit_gb: float, used_bytes: int) -> None:
+        Conflict.__init__(
+            self,
+            f"The storage is used up: {used_bytes / 1e9:.2f} of {limit_gb:g} GB. Delete music or "
+            "announcements, or raise max_storage_gb.",
         )
 
 

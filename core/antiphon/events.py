@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from antiphon.types import CallState, Frozen, Playback
+from antiphon.types import CallState, DeadAirStep, Frozen, Playback
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +26,17 @@ class Event(Frozen):
 
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     client_id: UUID | None = None
+
+
+class ClientChanged(Event):
+    """A client, what it may use, or its subscription changed; `client_id` says whose."""
+
+
+class SubscriptionEnded(Event):
+    """A client may play no more; `zones` of it were playing and were stopped."""
+
+    reason: str
+    zones: tuple[UUID, ...]
 
 
 class ZoneEvent(Event):
@@ -86,6 +97,17 @@ class ZoneStarved(ZoneEvent):
     reason: str
 
 
+class ZoneSilent(ZoneEvent):
+    """A zone should play music and none is heard; told at each `step` that is taken against it."""
+
+    seconds: float
+    step: DeadAirStep
+
+
+class ZoneHeard(ZoneEvent):
+    """A zone that was silent plays its own music again."""
+
+
 class LevelMeasured(ZoneEvent):
     """The level that left the zone over the last interval (dBFS; −120 is silence)."""
 
@@ -119,6 +141,31 @@ class DeviceChanged(DeviceEvent):
     is_online: bool
     volume: int
     zone_id: UUID | None
+
+
+class DeviceRemoved(DeviceEvent):
+    """A loudspeaker was taken out of the server's books; `hardware_id` is its own id."""
+
+    hardware_id: str
+
+
+class DeviceFellSilent(DeviceEvent):
+    """A loudspeaker is connected and its zone plays, but nothing is heard from it."""
+
+    zone_id: UUID
+    level_db: float
+
+
+class DeviceHeard(DeviceEvent):
+    """A loudspeaker that had fallen silent is heard again, or has no reason to be heard."""
+
+
+class DevicePending(Event):
+    """A loudspeaker asks to join and shows a code; with `replaces`, under the id of another one."""
+
+    device_key: str
+    name: str
+    replaces: bool
 
 
 class MediaImported(Event):

@@ -77,6 +77,10 @@ class LocalServer:
         """Send `body` to `path`; returns the JSON of the answer."""
         return await self._request("POST", path, json=body or {})
 
+    async def delete(self, path: str) -> None:
+        """Remove what is at `path`."""
+        await self._request("DELETE", path)
+
     async def upload(self, path: str, file: Path, **fields: str) -> Any:
         """Send a file in a multipart form; returns the JSON of the answer."""
         form = aiohttp.FormData()

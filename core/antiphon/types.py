@@ -124,6 +124,23 @@ class CallState(StrEnum):
         return self not in (CallState.PREPARING, CallState.QUEUED, CallState.PLAYING)
 
 
+class DeadAirStep(StrEnum):
+    """What is done where music should be heard and is not, one after the other."""
+
+    NEXT_TRACK = "next_track"
+    RESTART = "restart"
+    FALLBACK = "fallback"
+    NOTHING_LEFT = "nothing_left"
+
+
+class CallStyle(StrEnum):
+    """What becomes of a zone's music while a call is heard there."""
+
+    OVER = "over"
+    PAUSE = "pause"
+    BETWEEN = "between"
+
+
 class Playback(StrEnum):
     """What a zone's music was asked to do."""
 

@@ -10,23 +10,32 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from antiphon.events import DeviceFellSilent, DeviceHeard, EventBus
 from antiphon.plugins import DeviceReport
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
 from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read
-from antiphon_devices.reports import AgentInfo
+from antiphon_devices.reports import AgentInfo, AgentTelemetry
+from antiphon_devices.silence import SILENT_DB, Silence
 from antiphon_devices.topics import DeviceTopic, Kind, device_key
 
 _MAX_AGENTS = 20_000
 _MISSED = 2.5
 _WATCH_INTERVAL_S = 5.0
+_IN_TURN_S = 600.0
+_MAX_MACHINES = 8
+_COMPLAIN_EVERY_S = 60.0
+_MAX_COMPLAINTS = 1000
 
 ReadT = TypeVar("ReadT", bound=Read)
 
 
 class Agents:
     """Takes the reports of agents; `changed` is called with the loudspeaker that they are about.
+
+    `conflicted` is called with the id under which two machines report in turn, `complained` with
+    the topic of a report that makes no sense and what is wrong with it, once a minute at most.
 
     Agents are matched to loudspeakers by the id of the hardware; one that has introduced itself
     and that nobody knows becomes a device. A report that makes no sense is logged and changes
@@ -38,8 +47,14 @@ class Agents:
         building: Building,
         mirror: Mirror,
         changed: Callable[[UUID], None],
+        bus: EventBus,
         log: logging.Logger,
     ) -> None:
+        self._bus = bus
+        self.silence = Silence()
+        self.conflicted: Callable[[str], None] = lambda _: None
+        self.complained: Callable[[DeviceTopic, str], None] = lambda _, __: None
+        self._complaints: dict[DeviceTopic, float] = {}
         self._devices = building.devices
         self._silent_after_s = _MISSED * building.telemetry_interval_s
         self._mirror = mirror
@@ -56,12 +71,13 @@ class Agents:
             case Kind.UP_STATE:
                 await self._state(topic.device, message)
             case Kind.UP_TELEMETRY:
-                await self._telemetry(topic.device)
+                await self._telemetry(topic.device, message.payload)
 
     async def lose_sight(self, key: str) -> None:
         """The broker is away: nobody knows how that agent is."""
         if (agent := self._mirror.known.agents.get(key)) is not None:
             agent.status, agent.measured_at, agent.is_silent = None, None, False
+            self._judge_sound(key, agent, is_unheard=False)
             await self._tell_server(key, agent)
 
     async def watch(self) -> None:
@@ -95,22 +111,24 @@ class Agents:
                 agent.is_silent, agent.measured_at = False, None
                 await self._tell_server(key, agent)
         else:
-            self._log.warning("MQTT: the status of device %s is neither online nor offline", key)
+            self._complain(Kind.UP_STATUS, key, "it is neither online nor offline")
             return
         self._tell(key)
 
     async def _info(self, key: str, payload: bytes) -> None:
-        info = self._read(key, "info", payload, AgentInfo) if payload else None
+        info = self._read(key, Kind.UP_INFO, payload, AgentInfo) if payload else None
         agent = self._agent(key) if info is not None else None
         if agent is not None:
             agent.info = info
+            if info is not None:
+                self._recognise(key, agent, info)
             await self._tell_server(key, agent)
             self._tell(key)
 
     async def _state(self, key: str, message: Incoming) -> None:
         if not message.payload:
             return
-        state = self._read(key, "state", message.payload, AgentState)
+        state = self._read(key, Kind.UP_STATE, message.payload, AgentState)
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
@@ -125,11 +143,43 @@ class Agents:
                 await self._devices.set_volume(SERVER, device.id, turned_to)
         self._tell(key)
 
-    async def _telemetry(self, key: str) -> None:
+    def _recognise(self, key: str, agent: Agent, info: AgentInfo) -> None:
+        """Two machines that say in turn to be one throw each other out: a person must know."""
+        now = asyncio.get_running_loop().time()
+        machine = (info.mac, info.serial, info.booted_at)
+        latest = max(agent.machines, key=lambda one: agent.machines[one], default=machine)
+        is_back = machine != latest and machine in agent.machines
+        if is_back and now - agent.machines[machine] < _IN_TURN_S:
+            self._log.warning("MQTT: two machines say in turn that they are the device %s", key)
+            self.conflicted(key)
+        agent.machines[machine] = now
+        while len(agent.machines) > _MAX_MACHINES:
+            del agent.machines[min(agent.machines, key=lambda one: agent.machines[one])]
+
+    def _judge_sound(self, key: str, agent: Agent, *, is_unheard: bool) -> None:
+        device = self._mirror.device_by_key(key)
+        if device is None or agent.is_unheard == is_unheard:
+            return
+        agent.is_unheard = is_unheard
+        common = {"device_id": device.id, "client_id": device.client_id}
+        if is_unheard and device.zone_id is not None:
+            self._log.warning("MQTT: nothing is heard from the device %s, but its zone plays", key)
+            self._bus.publish(
+                DeviceFellSilent(**common, zone_id=device.zone_id, level_db=SILENT_DB)
+            )
+        else:
+            self._bus.publish(DeviceHeard(**common))
+
+    async def _telemetry(self, key: str, payload: bytes) -> None:
         agent = self._mirror.known.agents.get(key)
         if agent is None:
             return
         agent.measured_at = asyncio.get_running_loop().time()
+        figures = self._read(key, Kind.UP_TELEMETRY, payload, AgentTelemetry)
+        device = self._mirror.device_by_key(key)
+        if figures is not None and device is not None:
+            is_unheard = self.silence.is_unheard(device, agent.state, figures.output_level_db)
+            self._judge_sound(key, agent, is_unheard=is_unheard)
         if agent.is_silent:
             agent.is_silent = False
             await self._tell_server(key, agent)
@@ -155,9 +205,20 @@ class Agents:
             await self._devices.report(report)
             agent.reported = report
 
-    def _read(self, key: str, what: str, payload: bytes, model: type[ReadT]) -> ReadT | None:
+    def _complain(self, kind: Kind, key: str, mistake: str) -> None:
+        """Tell people, but not at the pace of a flood."""
+        topic, now = DeviceTopic(kind, device=key), asyncio.get_running_loop().time()
+        if now - self._complaints.get(topic, -_COMPLAIN_EVERY_S) < _COMPLAIN_EVERY_S:
+            return
+        if len(self._complaints) >= _MAX_COMPLAINTS:
+            self._complaints.clear()
+        self._complaints[topic] = now
+        self._log.warning("MQTT: the %s of device %s is refused: %s", kind.value, key, mistake)
+        self.complained(topic, mistake)
+
+    def _read(self, key: str, kind: Kind, payload: bytes, model: type[ReadT]) -> ReadT | None:
         if len(payload) > MAX_PAYLOAD_BYTES:
-            self._log.warning("MQTT: the %s of device %s is larger than 16 KiB", what, key)
+            self._complain(kind, key, "it is larger than 16 KiB")
             return None
         try:
             return model.model_validate_json(payload)
@@ -166,7 +227,7 @@ class Agents:
                 f"{'.'.join(map(str, mistake['loc'])) or 'payload'}: {mistake['msg']}"
                 for mistake in error.errors(include_url=False, include_input=False)
             )
-            self._log.warning("MQTT: the %s of device %s is not valid: %s", what, key, wrong)
+            self._complain(kind, key, wrong)
             return None
 
     def _agent(self, key: str) -> Agent | None:

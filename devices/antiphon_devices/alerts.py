@@ -53,6 +53,27 @@ class Alerts:
             "If it is another Antiphon on the same broker, give it another root.",
         )
 
+    def bad_report(self, client_id: UUID, topic: str, mistake: str) -> None:
+        """A loudspeaker says what makes no sense."""
+        self._raise(
+            client_id,
+            "bad_report",
+            topic,
+            f"What came on {topic} makes no sense and was not heard: {mistake}. "
+            "Bring the program beside this loudspeaker up to date, or correct it.",
+        )
+
+    def second_device(self, client_id: UUID, topic: str, device: str) -> None:
+        """Somebody who is not this loudspeaker comes under its id."""
+        self._raise(
+            client_id,
+            "second_device",
+            topic,
+            f"Another device says that it is the loudspeaker {device}. If you have given it a new "
+            "memory card, let it in with its new code; if you have copied the card, give one of "
+            "the two another device_id; otherwise somebody pretends to be it.",
+        )
+
     def close(self) -> None:
         """Forget the timers; the alerts stay open for the next start to sort out."""
         for handles in self._open.values():

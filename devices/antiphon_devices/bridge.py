@@ -15,6 +15,7 @@ from uuid import UUID
 from antiphon.events import (
     CallChanged,
     DeviceEvent,
+    DeviceRemoved,
     Event,
     EventBus,
     LevelMeasured,
@@ -28,6 +29,7 @@ from antiphon.events import (
     ZoneEvent,
 )
 from antiphon.plugins import MqttMessage
+from antiphon_devices.accounts.dynsec import CONTROL, RESPONSE, Control
 from antiphon_devices.agents import Agents
 from antiphon_devices.alerts import Alerts
 from antiphon_devices.answers import Answers
@@ -36,22 +38,25 @@ from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.documents import Documents
 from antiphon_devices.driver import DeviceOrders
 from antiphon_devices.guests import Guests
+from antiphon_devices.joining import Joining
 from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.news import news, schedule_news
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
-from antiphon_devices.payloads import ServerInfo, now
+from antiphon_devices.payloads import OFFLINE, ServerInfo, now
 from antiphon_devices.requests import Request
 from antiphon_devices.settings import BrokerAddress
 from antiphon_devices.topics import (
     ClientTopic,
     DeviceTopic,
+    EnrolTopic,
     InvalidTopic,
     Kind,
     MirrorTopic,
     ServerTopic,
     Topic,
     ZoneTopic,
+    device_key,
     parse,
 )
 from antiphon_devices.turns import Turns
@@ -66,6 +71,7 @@ _ORDER_TIMEOUT_S = 45.0
 _MAX_REPORTS = 100_000
 _NEWS_EXPIRE_S = 30
 _SCHEDULES: tuple[type[Event], ...] = (ScheduleFired, ScheduleSuppressed, ScheduleMissed)
+_LONGEST_MISTAKE = 300
 
 
 class Bridge:
@@ -86,12 +92,30 @@ class Bridge:
         self._zone_pace = Pace(self._mirror.refresh_zone, _STATE_INTERVAL_S)
         self._device_pace = Pace(self._mirror.refresh_device, _STATE_INTERVAL_S)
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
-        self._agents = Agents(building, self._mirror, self._device_pace.mark, log)
+        self._agents = Agents(building, self._mirror, self._device_pace.mark, bus, log)
+        self._agents.conflicted = self._conflicted
+        self._agents.complained = self._complained
         self._turns = Turns()
         # All that every device has retained comes at once, at each connection.
         self._report_turns = Turns(limit=_MAX_REPORTS)
         self._order_turns = Turns(limit=100, timeout_s=_ORDER_TIMEOUT_S)
         self._corrections: Counter[str] = Counter()
+        self.control = Control(
+            lambda payload: self.outbox.say(Outgoing(CONTROL, payload, expires_s=_NEWS_EXPIRE_S))
+        )
+        self._joining: Joining | None = None
+        self._account_turns = Turns(limit=200)
+
+    def join(self, joining: Joining, *, commands_broker: bool = False) -> None:
+        """Let `joining` hear who asks, and be found by the routes; called once, at the start.
+
+        With `commands_broker`, accounts are made by commands to the broker, which answers.
+        """
+        self._joining = self.guests.joining = joining
+        joining.conflicted = self._conflicted
+        joining.revoked = self._revoked
+        if commands_broker:
+            self.guests.subscribe(RESPONSE, lambda answer: self.control.received(answer.payload))
 
     @property
     def session(self) -> Session:
@@ -107,6 +131,7 @@ class Bridge:
                 f"{self._root}/client/#",
                 f"{self._root}/device/+/down/desired",
                 f"{self._root}/device/+/down/cmd/+",
+                f"{self._root}/enroll/+/request",
             ],
             plugins=self.guests.subscriptions,
         )
@@ -134,6 +159,7 @@ class Bridge:
             self._mirror.remove_zone(event.zone_id)
             return
         if isinstance(event, LevelMeasured):
+            self._agents.silence.level(event)
             return
         self._tell_news(event)
         if isinstance(event, ZoneCreated):
@@ -156,6 +182,18 @@ class Bridge:
 
     def _device_event(self, event: DeviceEvent) -> None:
         self._device_pace.mark(event.device_id)
+        if isinstance(event, DeviceRemoved):
+            key = device_key(event.hardware_id)
+            for kind in (Kind.UP_STATUS, Kind.UP_INFO, Kind.UP_STATE):
+                self.outbox.empty(DeviceTopic(kind, device=key).render(self._root))
+            if self._joining is not None:
+                work = partial(self._joining.forget, key)
+                self._account_turns.take("join", work, self._log_report)
+
+    def _revoked(self, key: str) -> None:
+        """What its last will says is said here too: the broker may cut it off without that."""
+        topic = DeviceTopic(Kind.UP_STATUS, device=key).render(self._root)
+        self.outbox.say(Outgoing(topic, OFFLINE, retain=True))
 
     def _count_alerts(self, client_id: UUID, count: int) -> None:
         self._mirror.known.alerts[client_id] = count
@@ -194,14 +232,17 @@ class Bridge:
         await self._turns.close()
         await self._report_turns.close()
         await self._order_turns.close()
+        await self._account_turns.close()
 
     # --- the broker says something ---------------------------------------------------------
 
     def connected(self) -> None:
         """See `Listener`: everything is published in full."""
         self._corrections.clear()
-        self.orders.is_connected = True
+        self.orders.is_connected = self.control.is_connected = True
         self.outbox.replay()
+        if self._joining is not None:
+            self._account_turns.take("sync", self._joining.accounts.sync, self._log_report)
         self._log.info("MQTT: connected")
         self._bus.publish(PartChanged(part=PART, is_up=True))
 
@@ -209,9 +250,12 @@ class Bridge:
         """See `Listener`."""
         self._log.warning("MQTT: %s. Everything else goes on; the server keeps trying.", reason)
         self._bus.publish(PartChanged(part=PART, is_up=False, message=reason))
-        self.orders.is_connected = False
+        self.orders.is_connected = self.control.is_connected = False
         for key in self._mirror.known.agents:
             self._report_turns.take(key, partial(self._agents.lose_sight, key), self._log_report)
+
+    def refused(self) -> None:
+        """See `Listener`: `lost` has said why."""
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
@@ -234,6 +278,8 @@ class Bridge:
                     self._clear_command(topic, message)
             case DeviceTopic(kind=Kind.UP_ACK):
                 self.orders.answered(topic.device, message.payload)
+            case EnrolTopic():
+                self._asked_to_join(topic, message)
             case DeviceTopic():
                 work = partial(self._agents.report, topic, message)
                 self._report_turns.take(topic.device, work, self._log_report)
@@ -241,6 +287,26 @@ class Bridge:
                 self._asked(topic, message)
             case _ if topic.kind.retained:
                 self._correct(topic, message)
+
+    def _asked_to_join(self, topic: EnrolTopic, message: Incoming) -> None:
+        if message.retain:  # it would ask again at each start, whether or not it is still there
+            if message.payload:
+                self.outbox.empty(message.topic)
+        elif self._joining is not None and self._joining.may_ask():
+            work = partial(self._joining.asked, topic.device, message)
+            self._account_turns.take("join", work, self._log_report)
+
+    def _conflicted(self, key: str) -> None:
+        """Another device comes under the id of this one."""
+        device = self._mirror.device_by_key(key)
+        if device is not None and device.client_id is not None:
+            topic = DeviceTopic(Kind.UP_INFO, device=key).render(self._root)
+            self._alerts.second_device(device.client_id, topic, key)
+
+    def _complained(self, topic: DeviceTopic, mistake: str) -> None:
+        """A loudspeaker says what makes no sense: whose it is, should know."""
+        if (client_id := self._client_of(topic)) is not None:
+            self._alerts.bad_report(client_id, topic.render(self._root), mistake[:_LONGEST_MISTAKE])
 
     def _asked(self, topic: ZoneTopic | ClientTopic | MirrorTopic, message: Incoming) -> None:
         if message.retain:

@@ -3,44 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import getpass
-import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from antiphon.errors import ProgramMissing
 from antiphon.processes import ChildProcess, Program, port_or_free
+from antiphon_devices.accounts import dynsec
+from antiphon_devices.accounts.book import Book, MemoryBook
+from antiphon_devices.accounts.files import ACCESS, PASSWORDS, FileKeeper, kept_url, write_secret
+from antiphon_devices.accounts.keeper import Keeper
+from antiphon_devices.accounts.passwords import hashed
+from antiphon_devices.accounts.rights import (
+    ENROL_ACCOUNT,
+    EVERYTHING,
+    INTEGRATOR_ACCOUNT,
+    SERVER_ACCOUNT,
+    Rights,
+    of_newcomer,
+)
 from antiphon_devices.settings import BrokerAddress, MqttSettings
 
-SERVER_ACCOUNT = "antiphon"
-INTEGRATOR_ACCOUNT = "integrator"
 INTEGRATOR_FILE = "integrator.url"
-SPEAKER_ACCOUNT = "speaker"
-SPEAKER_FILE = "speaker.url"
-_HASH_ROUNDS = 101
-_SALT_BYTES = 12
+ENROL_FILE = "enroll.url"
+_DYNSEC_FILE = "dynamic-security.json"
+_LOOPBACK = "127.0.0.1"
 _START_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where our broker listens: for us and this machine, and, with TLS, for others."""
+
+    bind: str
+    port: int
+    tls_port: int | None
+
+    @property
+    def url_for_others(self) -> str:
+        """Host and port with a scheme, as loudspeakers are told."""
+        host = _reachable(self.bind)
+        host = f"[{host}]" if ":" in host else host
+        return f"mqtts://{host}:{self.tls_port}" if self.tls_port else f"mqtt://{host}:{self.port}"
+
+    def lines(self, settings: MqttSettings) -> list[str]:
+        """Of mosquitto's configuration."""
+        if self.tls_port is None:
+            return [f"listener {self.port} {self.bind}"]
+        return [
+            f"listener {self.port} {_LOOPBACK}",
+            f"listener {self.tls_port} {self.bind}",
+            f"certfile {settings.broker_cert_file}",
+            f"keyfile {settings.broker_key_file}",
+        ]
 
 
 @asynccontextmanager
 async def own_broker(
     settings: MqttSettings, data_dir: Path, log: logging.Logger
 ) -> AsyncIterator[BrokerAddress]:
-    """Run mosquitto while the context is entered; yields how the server logs in.
+    """See `keeping_broker`; here, there are no accounts but the three."""
+    control = dynsec.Control(lambda _: None)
+    async with keeping_broker(settings, data_dir, MemoryBook(), control, log) as (address, _):
+        yield address
 
-    Three accounts exist: one for the server, with a new password at every start, one for
-    integrators, whose URL (password included) stays the same in `data_dir/integrator.url`, and
-    one for loudspeakers, likewise in `speaker.url`, which reaches nothing but the topics of the
-    device that its MQTT client id names.
-    Raises ProgramMissing where mosquitto is not installed.
+
+@asynccontextmanager
+async def keeping_broker(
+    settings: MqttSettings,
+    data_dir: Path,
+    book: Book,
+    control: dynsec.Control,
+    log: logging.Logger,
+) -> AsyncIterator[tuple[BrokerAddress, Keeper]]:
+    """Run mosquitto while the context is entered; yields how we log in, and who keeps accounts.
+
+    Beside the accounts of the book there are three: the server's, with a new password at every
+    start, one that reaches everything, whose URL (password included) stays the same in
+    `data_dir/integrator.url`, and one for newcomers, likewise in `enroll.url`, with which a
+    loudspeaker asks for an account. Raises ProgramMissing where mosquitto is not installed.
     """
     program = Program(
         command=[settings.program, "-c", str(data_dir / "mosquitto.conf")],
@@ -48,28 +98,51 @@ async def own_broker(
         level_of=_level_of,
     )
     program.path()
-    port, was_taken = port_or_free(settings.bind, settings.port)
-    if was_taken:
-        log.warning("Port %d is taken, so our MQTT broker listens on %d", settings.port, port)
+    listening = _ports(settings, log)
     address = BrokerAddress(
-        host=_reachable(settings.bind),
-        port=port,
+        host=_LOOPBACK if listening.tls_port else _reachable(settings.bind),
+        port=listening.port,
         username=SERVER_ACCOUNT,
         password=SecretStr(secrets.token_urlsafe(24)),
     )
-    _write_files(settings, address, data_dir)
-    async with ChildProcess("mosquitto", program):
-        await _listening(address)
+    fixed = _fixed_accounts(settings, address, listening, data_dir)
+    child = ChildProcess("mosquitto", program)
+    keeper: Keeper
+    if settings.account_way == "dynsec":
+        keeper = await _with_dynsec(settings, data_dir, book, control, fixed, log)
+        accounts = _dynsec_lines(data_dir)
+    else:
+        keeper = FileKeeper(data_dir, settings.root, book, fixed, lambda: _hang_up(child))
+        keeper.write(await book.all())
+        accounts = [f"password_file {data_dir / PASSWORDS}", f"acl_file {data_dir / ACCESS}"]
+    configuration = _configuration([*listening.lines(settings), *accounts], data_dir)
+    write_secret(data_dir / "mosquitto.conf", configuration)
+    async with child:
+        await _is_listening(address)
         log.info(
             "MQTT: our broker listens on %s:%d; log in with the URL in %s",
             settings.bind,
-            port,
+            listening.tls_port or listening.port,
             data_dir / INTEGRATOR_FILE,
         )
-        yield address
+        yield address, keeper
 
 
-async def _listening(address: BrokerAddress) -> None:
+def _ports(settings: MqttSettings, log: logging.Logger) -> Listening:
+    has_tls = settings.broker_cert_file is not None
+    port = _port(_LOOPBACK if has_tls else settings.bind, settings.port, log)
+    tls_port = _port(settings.bind, settings.tls_port, log) if has_tls else None
+    return Listening(settings.bind, port, tls_port)
+
+
+def _port(bind: str, wanted: int, log: logging.Logger) -> int:
+    port, was_taken = port_or_free(bind, wanted)
+    if was_taken:
+        log.warning("Port %d is taken, so our MQTT broker listens on %d", wanted, port)
+    return port
+
+
+async def _is_listening(address: BrokerAddress) -> None:
     """Wait until the broker listens, or for as long as is reasonable: then others will say so."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_START_TIMEOUT_S):
@@ -83,37 +156,57 @@ async def _listening(address: BrokerAddress) -> None:
                 return
 
 
-def _write_files(settings: MqttSettings, address: BrokerAddress, data_dir: Path) -> None:
+def _fixed_accounts(
+    settings: MqttSettings, address: BrokerAddress, listening: Listening, data_dir: Path
+) -> Mapping[str, tuple[str, Rights]]:
     if address.password is None:
         raise AssertionError("our own broker always has a password")
     data_dir.mkdir(parents=True, exist_ok=True)
     data_dir.chmod(0o700)
-    hashed = [f"{SERVER_ACCOUNT}:{_hashed(address.password.get_secret_value())}\n"]
-    kept = ((INTEGRATOR_ACCOUNT, INTEGRATOR_FILE), (SPEAKER_ACCOUNT, SPEAKER_FILE))
-    for account, file in kept:
-        password = _kept_password(data_dir / file)
-        hashed.append(f"{account}:{_hashed(password)}\n")
-        url = f"mqtt://{account}:{password}@{address.host}:{address.port}\n"
-        _write_secret(data_dir / file, url)
-    _write_secret(data_dir / "passwords", "".join(hashed))
-    _write_secret(data_dir / "access", _access(settings.root))
-    _write_secret(data_dir / "mosquitto.conf", _configuration(settings, address.port, data_dir))
+    fixed = {SERVER_ACCOUNT: (hashed(address.password.get_secret_value()), EVERYTHING)}
+    here = f"mqtt://{address.host}:{address.port}"
+    password = kept_url(data_dir / INTEGRATOR_FILE, INTEGRATOR_ACCOUNT, here)
+    fixed[INTEGRATOR_ACCOUNT] = (hashed(password), EVERYTHING)
+    if settings.enrolment:
+        password = kept_url(data_dir / ENROL_FILE, ENROL_ACCOUNT, listening.url_for_others)
+        fixed[ENROL_ACCOUNT] = (hashed(password), of_newcomer(settings.root))
+    return fixed
 
 
-def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
+async def _with_dynsec(
+    settings: MqttSettings,
+    data_dir: Path,
+    book: Book,
+    control: dynsec.Control,
+    fixed: Mapping[str, tuple[str, Rights]],
+    log: logging.Logger,
+) -> Keeper:
+    others = {name: account for name, account in fixed.items() if name != SERVER_ACCOUNT}
+    accounts = await book.all()
+    text = dynsec.first_file(fixed[SERVER_ACCOUNT][0], others, accounts, settings.root)
+    write_secret(data_dir / _DYNSEC_FILE, text)
+    return dynsec.DynsecKeeper(control, settings.root, book, fixed.keys(), log)
+
+
+def _dynsec_lines(data_dir: Path) -> list[str]:
+    plugin = dynsec.plugin_file()
+    if plugin is None:
+        raise ProgramMissing("mosquitto's plugin for dynamic security", "mosquitto")
+    return [f"plugin {plugin}", f"plugin_opt_config_file {data_dir / _DYNSEC_FILE}"]
+
+
+def _configuration(lines: list[str], data_dir: Path) -> str:
     # Started as root, mosquitto would become the user `mosquitto`, who may read neither these
     # files nor the folders above them; and the kernel would forget to end it when we die.
     return "\n".join(
         [
             "# Written by Antiphon at every start; changes are lost.",
-            f"listener {port} {settings.bind}",
+            *lines,
             f"user {getpass.getuser()}",
             "allow_anonymous false",
             "set_tcp_nodelay true",
             # The default, 1000, silently drops the rest of what a newcomer finds retained.
             "max_queued_messages 200000",
-            f"password_file {data_dir / 'passwords'}",
-            f"acl_file {data_dir / 'access'}",
             "persistence true",
             f"persistence_location {data_dir}/",
             "autosave_interval 60",
@@ -127,37 +220,11 @@ def _configuration(settings: MqttSettings, port: int, data_dir: Path) -> str:
     )
 
 
-def _access(root: str) -> str:
-    """Who reaches what. `%c` is the client id, in which mosquitto takes no wildcards."""
-    lines = []
-    for account in (SERVER_ACCOUNT, INTEGRATOR_ACCOUNT):
-        lines += [f"user {account}", "topic readwrite #", "topic read $SYS/#"]
-    device = f"{root}/device/%c"
-    lines += [f"pattern write {device}/up/#", f"pattern read {device}/up/status"]
-    return "\n".join([*lines, f"pattern read {device}/down/#", ""])
-
-
-def _kept_password(file: Path) -> str:
-    try:
-        known = urlsplit(file.read_text().strip()).password
-    except (OSError, ValueError):
-        known = None
-    return known or secrets.token_urlsafe(18)
-
-
-def _hashed(password: str) -> str:
-    """The form that mosquitto 2 reads: PBKDF2 with SHA-512."""
-    salt = secrets.token_bytes(_SALT_BYTES)
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _HASH_ROUNDS)
-    return f"$7${_HASH_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
-
-
-def _write_secret(file: Path, text: str) -> None:
-    new = file.with_name(f".{file.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(text)
-    new.replace(file)
+def _hang_up(child: ChildProcess) -> None:
+    """Let the broker read its files again. One that is just starting does so by itself."""
+    if (pid := child.pid) is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGHUP)
 
 
 def _reachable(bind: str) -> str:

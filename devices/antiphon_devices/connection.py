@@ -35,6 +35,11 @@ _SETTLED_S = 10.0
 _IN_FLIGHT = 64
 _FILTERS_AT_ONCE = 200
 _MAX_QUEUED_INCOMING = 20_000
+_MOST_DELAY_S = 15.0
+# An account may be made at any moment, and whoever makes it stands there and waits.
+_REFUSED_DELAY_S = 2.0
+# Answers to a log-in of MQTT 5: bad user name or password, not authorised.
+_REFUSALS = frozenset({134, 135})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,9 @@ class Listener(Protocol):
 
     def lost(self, reason: str) -> None:
         """The broker went away, or could not be reached; once per outage."""
+
+    def refused(self) -> None:
+        """The broker is there and does not know our account; after each attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ class Connection:
         self._identifier = session.identifier or f"antiphon-{secrets.token_hex(4)}"
         self._closing = asyncio.Event()
         self._in_flight = 0
+        self._is_refused = False
         self._idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -125,7 +134,7 @@ class Connection:
             self._task = None
 
     async def _run(self) -> None:
-        backoff = Backoff(0.2, 15.0)
+        backoff = Backoff(0.2, _MOST_DELAY_S)
         clock = asyncio.get_running_loop().time
         told = False
         while not self._closing.is_set():
@@ -139,6 +148,9 @@ class Connection:
                 self._listener.lost(reason)
                 told = True
             delay_s = backoff.next_s()
+            if self._is_refused:
+                self._listener.refused()
+                delay_s = min(delay_s, _REFUSED_DELAY_S)
             self._log.debug("MQTT: %s; the next attempt is in %.1f s", reason, delay_s)
             try:
                 async with asyncio.timeout(delay_s):
@@ -148,7 +160,7 @@ class Connection:
 
     async def _one_session(self) -> tuple[bool, str]:
         """One connection from its first to its last byte: whether it came up, why it ended."""
-        was_up = False
+        was_up = self._is_refused = False
         try:
             async with self._client() as client:
                 await self._begin(client)
@@ -156,6 +168,7 @@ class Connection:
                 self._listener.connected()
                 await self._serve(client)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
+            self._is_refused = not was_up and _refuses(error)
             return was_up, f"the broker at {self._address.shown} is away: {error}"
         finally:
             self._session.plugins.lost()
@@ -297,7 +310,38 @@ def _properties(message: Outgoing) -> Properties | None:
 
 
 def _tls(address: BrokerAddress) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
+    context = ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
+    if address.cert_file is not None:
+        context.load_cert_chain(address.cert_file, address.key_file)
+    if address.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _refuses(error: Exception) -> bool:
+    code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+    return (code if isinstance(code, int) else getattr(code, "value", None)) in _REFUSALS
+
+
+async def publish_once(address: BrokerAddress, message: Outgoing) -> None:
+    """Log in, send one message, log out. Raises OSError where that can not be done."""
+    client = aiomqtt.Client(
+        address.host,
+        address.port,
+        username=address.username,
+        password=address.password.get_secret_value() if address.password else None,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        timeout=_ANSWER_TIMEOUT_S,
+        tls_context=_tls(address) if address.tls else None,
+    )
+    try:
+        async with client:
+            await client.publish(
+                message.topic, message.payload, qos=1, properties=_properties(message)
+            )
+    except (aiomqtt.MqttError, ValueError) as error:
+        raise OSError(f"the broker at {address.shown} did not take it: {error}") from error
 
 
 def _first(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from antiphon.plugins import MqttMessage
 from antiphon_devices.filters import is_filter, matches, reaches_below
+from antiphon_devices.joining import Joining
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.subscriptions import Subscriptions, deliver
 from antiphon_devices.topics import is_root
@@ -21,6 +22,8 @@ class Guests:
         self._outbox = outbox
         self._watchers: list[tuple[str, Handler]] = []
         self.subscriptions: Subscriptions[MqttMessage] = Subscriptions()
+        # For our own routes, which are made before there is a broker.
+        self.joining: Joining | None = None
         outbox.watch(self._held)
 
     @property

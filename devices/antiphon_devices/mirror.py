@@ -33,6 +33,8 @@ class Agent:
     """What a loudspeaker's own agent last said, and what the server was told of it.
 
     `measured_at` is when telemetry came last; `is_silent` whether it should have come since.
+    `is_unheard`: it plays nothing though its zone does. `machines` are those that said to be it,
+    each with the time at which it did so last.
     """
 
     status: bool | None = None
@@ -40,7 +42,9 @@ class Agent:
     info: AgentInfo | None = None
     measured_at: float | None = None
     is_silent: bool = False
+    is_unheard: bool = False
     reported: DeviceReport | None = None
+    machines: dict[tuple[object, ...], float] = field(default_factory=dict)
 
     @property
     def is_online(self) -> bool | None:
@@ -196,6 +200,10 @@ class Mirror:
         agent = self.known.agents.get(device_key(device.device_id))
         return device.is_online and (agent is None or agent.is_online is not False)
 
+    def _is_unheard(self, device: DeviceView) -> bool:
+        agent = self.known.agents.get(device_key(device.device_id))
+        return agent is not None and agent.is_unheard
+
     def has_agent(self, key: str) -> bool:
         """Whether an agent is there that can be told to do something."""
         agent = self.known.agents.get(key)
@@ -236,9 +244,12 @@ class Mirror:
             self._documents.put_word(_zone(zone, Kind.STATUS), ONLINE)
 
     def _put_zone_state(self, zone: PlaybackView) -> None:
-        here = self.known.devices.in_zone(zone.zone_id)
+        here = list(self.known.devices.in_zone(zone.zone_id))
         counts = views.online_counts(self.is_online(device) for device in here)
-        self._documents.put(_zone(zone, Kind.STATE), views.zone_state(zone, counts))
+        state = views.zone_state(zone, counts)
+        if any(self._is_unheard(device) for device in here):
+            state = state.model_copy(update={"problems": [*state.problems, views.SILENT]})
+        self._documents.put(_zone(zone, Kind.STATE), state)
 
     def _take_device(self, device: DeviceView) -> None:
         before = self.known.devices.get(device.id)
@@ -252,7 +263,10 @@ class Mirror:
         word = ONLINE if self.is_online(device) else OFFLINE
         self._documents.put(_mirror(device, Kind.INFO), views.device_info(device, device.client_id))
         self._documents.put(
-            _mirror(device, Kind.STATE), views.device_state(device, agent.state if agent else None)
+            _mirror(device, Kind.STATE),
+            views.device_state(
+                device, agent.state if agent else None, is_unheard=self._is_unheard(device)
+            ),
         )
         self._documents.put_word(_mirror(device, Kind.STATUS), word)
 

@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import BaseModel
 
-from antiphon.plugins import PluginContext, hookimpl
+from antiphon.plugins import PluginContext, Route, hookimpl
+from antiphon_devices.routes import account_routes, joining_routes
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
 
@@ -16,6 +17,18 @@ from antiphon_devices.settings import MqttSettings
 def antiphon_settings() -> type[BaseModel]:
     """The section `[mqtt]`."""
     return MqttSettings
+
+
+@hookimpl
+def antiphon_models() -> Sequence[str]:
+    """Accounts at the broker."""
+    return ["antiphon_devices.accounts.models"]
+
+
+@hookimpl
+def antiphon_routes(context: PluginContext) -> Sequence[Route]:
+    """The operations on newcomers and on accounts at the broker."""
+    return [*joining_routes(context), *account_routes(context)]
 
 
 @hookimpl

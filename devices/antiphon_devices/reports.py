@@ -70,6 +70,22 @@ class UpTelemetry(Written):
     output_level_db: float | None = None
 
 
+class EnrolRequest(Written):
+    """`enroll/<device>/request`: a loudspeaker without an account asks for one.
+
+    `secret` is what it will log in with. `host_id` is the hardware's id, as snapserver knows it.
+    """
+
+    device_id: str
+    secret: str = Field(repr=False)
+    protocol: str = PROTOCOL
+    hostname: str | None
+    model: str | None
+    mac: str | None
+    host_id: str | None
+    agent: AgentVersion
+
+
 # --- read by an agent -----------------------------------------------------------------------------
 
 
@@ -142,9 +158,30 @@ class AgentInfo(Read):
     hostname: str | None = None
     model: str | None = None
     ip: str | None = None
+    mac: str | None = None
+    serial: str | None = None
+    booted_at: str | None = None
     agent: HeardAgent | None = None
     snapclient: HeardSnapclient | None = None
     capabilities: list[str] | None = None
+
+
+class HeardEnrolRequest(Read):
+    """`enroll/<device>/request`, as far as the server reads it: id and secret must be there."""
+
+    device_id: str = Field(min_length=1, max_length=63)
+    secret: str = Field(min_length=16, max_length=128, pattern=r"^[\x21-\x7e]+$", repr=False)
+    hostname: str | None = Field(default=None, max_length=200)
+    model: str | None = Field(default=None, max_length=200)
+    mac: str | None = Field(default=None, max_length=64)
+    host_id: str | None = Field(default=None, min_length=1, max_length=128)
+    agent: HeardAgent | None = None
+
+
+class AgentTelemetry(Read):
+    """`device/<device>/up/telemetry`, as far as the server reads it."""
+
+    output_level_db: float | None = Field(default=None, ge=-200, le=50)
 
 
 class AgentAck(Read):

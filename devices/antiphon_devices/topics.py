@@ -41,6 +41,7 @@ class Kind(StrEnum):
     UP_ACK = "up/ack"
     DOWN_DESIRED = "down/desired"
     DOWN_CMD = "down/cmd"
+    REQUEST = "request"
 
     @property
     def retained(self) -> bool:
@@ -191,6 +192,21 @@ class DeviceTopic(Topic):
         return f"device/{self.device}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolTopic(Topic):
+    """`enroll/<device>/request`: a loudspeaker that has no account yet asks for one."""
+
+    _ends = frozenset({Kind.REQUEST})
+
+    device: str
+
+    def _ids(self) -> tuple[str, ...]:
+        return (self.device,)
+
+    def _place(self) -> str:
+        return f"enroll/{self.device}"
+
+
 def parse(root: str, text: str) -> Topic:
     """The topic that `text` spells. Raises InvalidTopic for whatever is not of the contract."""
     if not text.startswith(f"{root}/"):
@@ -204,6 +220,8 @@ def parse(root: str, text: str) -> Topic:
             return MirrorTopic(*_end(end), client=client, device=device)
         case ["client", client, *end]:
             return ClientTopic(*_end(end), client=client)
+        case ["enroll", device, *end]:
+            return EnrolTopic(*_end(end), device=device)
         case ["device", device, ("up" | "down") as way, kind, *name]:
             return DeviceTopic(*_end([f"{way}/{kind}", *name]), device=device)
         case _:

@@ -25,6 +25,9 @@ from antiphon_devices.payloads import (
     ZoneState,
 )
 
+# A loudspeaker that plays nothing though its zone does; for people, in `problems`.
+SILENT = "silent"
+
 
 def zone_info(zone: PlaybackView) -> ZoneInfo:
     """What a zone is."""
@@ -125,11 +128,15 @@ def device_info(device: DeviceView, client_id: object) -> DeviceInfo:
     )
 
 
-def device_state(device: DeviceView, agent: AgentState | None) -> DeviceState:
+def device_state(
+    device: DeviceView, agent: AgentState | None, *, is_unheard: bool = False
+) -> DeviceState:
     """How a loudspeaker is, as far as the server and, where there is one, its agent know."""
     problems = list(agent.problems) if agent else []
     if agent and agent.snapclient in ("disconnected", "missing"):
         problems.append(f"snapclient_{agent.snapclient}")
+    if is_unheard:
+        problems.append(SILENT)
     return DeviceState(
         rev=0,
         ts=UNSTAMPED,

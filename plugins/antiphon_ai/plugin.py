@@ -1,4 +1,4 @@
-"""The plugin `ai`: speech engines."""
+"""The plugin `ai`: speech engines, and the AI services that the server may use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import cast
 from pydantic import BaseModel
 
 from antiphon.errors import AntiphonError
-from antiphon.plugins import PluginContext, SpeechEngine, hookimpl
+from antiphon.plugins import PluginContext, Route, SpeechEngine, hookimpl
 from antiphon_ai.engine import PiperEngine
+from antiphon_ai.providers import Providers
+from antiphon_ai.routes import provider_routes
 from antiphon_ai.settings import AiSettings
 from antiphon_ai.voices import VoiceLibrary
 
@@ -22,6 +24,18 @@ _USED_EVERY_S = 120.0
 def antiphon_settings() -> type[BaseModel]:
     """See the hook."""
     return AiSettings
+
+
+@hookimpl
+def antiphon_models() -> Sequence[str]:
+    """The table of AI services."""
+    return ["antiphon_ai.models"]
+
+
+@hookimpl
+def antiphon_routes(context: PluginContext) -> Sequence[Route]:
+    """The operations on AI services."""
+    return provider_routes(Providers(context.secrets))
 
 
 @hookimpl

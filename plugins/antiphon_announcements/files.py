@@ -7,15 +7,8 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 _DISCARDED = "discarded.txt"
-
-
-def flush(file: BinaryIO) -> None:
-    """Have on disk what was written: a row that names a file must outlive a power cut with it."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def move(source: Path, target: Path) -> None:

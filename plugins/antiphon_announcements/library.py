@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from antiphon.errors import Invalid, NotFound, UnsupportedMedia
 from antiphon.events import MediaImported, MediaMeasured
-from antiphon.plugins import MediaRef, Page, PluginContext
+from antiphon.plugins import Incoming, MediaRef, Page, PluginContext, ordered
 from antiphon.tenancy.scope import belongs_to, scoped, writable_client
+from antiphon.tenancy.storage import storing
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_announcements.clips import WORKER
 from antiphon_announcements.files import discard, move, share
 from antiphon_announcements.models import Announcement
-from antiphon_announcements.uploads import Upload
 from antiphon_announcements.views import (
     AnnouncementQuery,
     ChangeAnnouncement,
@@ -29,6 +29,7 @@ from antiphon_announcements.views import (
 
 # By the first word of the container's name; files that users give never name themselves.
 _ENDINGS = {"wav": "wav", "mp3": "mp3", "flac": "flac", "ogg": "ogg", "aac": "aac", "mov": "m4a"}
+_FOLDER = "music.Folder"
 
 
 class AnnouncementLibrary:
@@ -43,11 +44,12 @@ class AnnouncementLibrary:
     async def find(
         self, principal: Principal, query: AnnouncementQuery
     ) -> Page[StoredAnnouncement]:
-        """The announcements that match, newest first."""
-        rows = scoped(Announcement, principal).order_by("-created_at", "id")
+        """The announcements that match, in the order that is asked for."""
+        rows = ordered(scoped(Announcement, principal, deleted=query.deleted), query.ordering)
         if query.search:
-            rows = rows.filter(search_text__contains=_searchable(query.search))
-        wanted = query.model_dump(include={"category", "folder_id", "enabled"}, exclude_none=True)
+            rows = rows.filter(search_text__contains=searchable(query.search))
+        named = {"client_id", "category", "folder_id", "enabled"}
+        wanted = query.model_dump(include=named, exclude_none=True)
         found, total = await query.fetch(rows.filter(**wanted))
         return Page(items=tuple(StoredAnnouncement.of(row) for row in found), total=total)
 
@@ -65,27 +67,33 @@ class AnnouncementLibrary:
     async def speak(self, principal: Principal, wanted: SpeakAnnouncement) -> Announcement:
         """A new announcement from text. Returns when it is spoken."""
         client_id = await writable_client(principal, wanted.client_id)
-        await _check_folder(client_id, wanted.folder_id)
+        await check_folder(client_id, wanted.folder_id)
         clip = await self._speak(client_id, wanted.text, wanted.voice)
         described = wanted.model_dump(exclude={"client_id", "text", "voice"})
         return await self._create(principal, client_id, described | clip)
 
-    async def upload(self, principal: Principal, upload: Upload) -> Announcement:
-        """A new announcement from a received file. Raises UnsupportedMedia."""
-        wanted = upload.read_fields(UploadFields)
+    async def upload(
+        self, principal: Principal, upload: Incoming, wanted: UploadFields
+    ) -> Announcement:
+        """A new announcement from a received file. Raises UnsupportedMedia, StorageFull."""
         client_id = await writable_client(principal, wanted.client_id)
-        await _check_folder(client_id, wanted.folder_id)
+        await check_folder(client_id, wanted.folder_id)
         found = await self._context.jobs.run(
             "antiphon_announcements.inspection:inspect", {"path": str(upload.path)}, worker=WORKER
         )
         if "problem" in found:
-            raise UnsupportedMedia(upload.filename or "The file", found["problem"])
+            raise UnsupportedMedia(upload.name, found["problem"])
         container = found.pop("container").split(",")[0]
         file = f"{uuid.uuid4()}.{_ENDINGS.get(container, 'audio')}"
         await asyncio.to_thread(move, upload.path, self._path(client_id, file))
         described = wanted.model_dump(exclude={"client_id"})
-        described["title"] = wanted.title or upload.title
-        clip = {"file": file, "file_size": upload.size, "content_hash": upload.sha256, **found}
+        described["title"] = wanted.title or upload.title[:200] or "Announcement"
+        clip = {
+            "file": file,
+            "file_size": upload.size,
+            "content_hash": upload.content_hash,
+            **found,
+        }
         return await self._create(principal, client_id, described | clip)
 
     async def change(
@@ -94,9 +102,9 @@ class AnnouncementLibrary:
         """Change an announcement; one whose text or voice changes is spoken anew first."""
         row = await self.get(principal, announcement_id)
         changes = change.model_dump(exclude_unset=True)
-        await _check_folder(row.client_id, changes.get("folder_id"))
+        await check_folder(row.client_id, changes.get("folder_id"))
         text, voice = changes.pop("text", None), changes.pop("voice", None)
-        old = self.path(row)
+        old, old_size = self.path(row), row.file_size
         row.update_from_dict(changes)
         if row.valid_from and row.valid_until and row.valid_until <= row.valid_from:
             raise Invalid.field("valid_until", "it must be later than valid_from")
@@ -107,8 +115,14 @@ class AnnouncementLibrary:
             row.update_from_dict(
                 await self._speak(row.client_id, text or row.tts_text or "", voice or row.tts_voice)
             )
-        row.search_text = _searchable(row.title, row.tts_text)
-        await row.save()
+        row.search_text = searchable(row.title, row.tts_text)
+        try:
+            async with storing(row.client_id, row.file_size - old_size):
+                await row.save()
+        except BaseException:
+            if old != self.path(row):
+                self.path(row).unlink(missing_ok=True)
+            raise
         if old != self.path(row):
             await asyncio.to_thread(discard, self._context.data_dir, old)
         return row
@@ -116,8 +130,19 @@ class AnnouncementLibrary:
     async def delete(self, principal: Principal, announcement_id: UUID) -> None:
         """Delete an announcement; its row and file are kept."""
         row = await self.get(principal, announcement_id)
-        row.deleted_at = datetime.now(UTC)
-        await row.save(update_fields=["deleted_at", "updated_at"])
+        await put_away(row)
+
+    async def restore(self, principal: Principal, announcement_id: UUID) -> Announcement:
+        """Bring a deleted announcement back; one whose folder was deleted lies in none then.
+
+        Raises StorageFull.
+        """
+        row = await deleted_row(Announcement, "announcement", principal, announcement_id)
+        folder_id = row.folder_id
+        if folder_id is not None and not await belongs_to(row.client_id, _FOLDER, folder_id):
+            row.folder_id = None
+        async with storing(row.client_id, row.file_size):
+            return await bring_back(row, f"The announcement {row.title!r}")
 
     def _path(self, client_id: UUID, file: str) -> Path:
         return self._context.media_dir / str(client_id) / file
@@ -146,11 +171,12 @@ class AnnouncementLibrary:
     async def _create(
         self, principal: Principal, client_id: UUID, columns: dict[str, Any]
     ) -> Announcement:
-        columns["search_text"] = _searchable(columns["title"], columns.get("tts_text"))
+        columns["search_text"] = searchable(columns["title"], columns.get("tts_text"))
         try:
-            row = await Announcement.create(
-                client_id=client_id, created_by_id=principal.user_id, **columns
-            )
+            async with storing(client_id, columns["file_size"]):
+                row = await Announcement.create(
+                    client_id=client_id, created_by_id=principal.user_id, **columns
+                )
         except BaseException:
             self._path(client_id, columns["file"]).unlink(missing_ok=True)
             raise
@@ -169,10 +195,12 @@ class AnnouncementLibrary:
         return row
 
 
-async def _check_folder(client_id: UUID, folder_id: UUID | None) -> None:
-    if folder_id is not None and not await belongs_to(client_id, "music.Folder", folder_id):
+async def check_folder(client_id: UUID, folder_id: UUID | None) -> None:
+    """Raise Invalid on `folder_id` where the client has no such folder."""
+    if folder_id is not None and not await belongs_to(client_id, _FOLDER, folder_id):
         raise Invalid.field("folder_id", f"there is no folder {folder_id}")
 
 
-def _searchable(*texts: str | None) -> str:
+def searchable(*texts: str | None) -> str:
+    """The form of texts that searches compare."""
     return unicodedata.normalize("NFKC", " ".join(filter(None, texts))).casefold()

@@ -1,7 +1,8 @@
-"""The table of announcements."""
+"""The tables of announcements and of the scripts to make them from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -11,7 +12,7 @@ from tortoise import fields
 from antiphon.errors import Conflict
 from antiphon.store.base import SoftDeleteModel
 from antiphon.tenancy.models import Client, User
-from antiphon.types import Band
+from antiphon.types import Band, CallStyle
 
 
 class AnnouncementType(StrEnum):
@@ -46,6 +47,8 @@ class Announcement(SoftDeleteModel):
     category = fields.CharField(max_length=100, default="")
     band = fields.CharEnumField(Band, default=Band.ANNOUNCEMENT, max_length=20)
     chime = fields.BooleanField(null=True)
+    chime_after = fields.BooleanField(null=True)
+    style = fields.CharEnumField(CallStyle, null=True, max_length=20)
     loudness_lufs: float | None = fields.FloatField(null=True)
     true_peak_db: float | None = fields.FloatField(null=True)
     content_hash = fields.CharField(max_length=64)
@@ -68,6 +71,10 @@ class Announcement(SoftDeleteModel):
             return AnnouncementType.TTS
         return AnnouncementType.RECORDED if self.is_recording else AnnouncementType.UPLOADED
 
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (f"{self.client_id}/{self.file}",)
+
     def require_playable(self, now: datetime) -> None:
         """Raise Conflict where this announcement may not be played now."""
         reason = None
@@ -79,3 +86,30 @@ class Announcement(SoftDeleteModel):
             reason = f"it was valid until {self.valid_until:%Y-%m-%d %H:%M} UTC"
         if reason:
             raise Conflict(f"The announcement {self.title!r} can not be played: {reason}.")
+
+
+class AnnouncementTemplate(SoftDeleteModel):
+    """A script with placeholders to make announcements from. `defaults` are values for them."""
+
+    client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
+        "antiphon.Client", related_name=False
+    )
+    client_id: UUID
+    folder_id: UUID | None = fields.UUIDField(null=True)
+    name = fields.CharField(max_length=200)
+    text = fields.TextField()
+    defaults: dict[str, str] = fields.JSONField(default=dict)
+    language = fields.CharField(max_length=35, default="en")
+    category = fields.CharField(max_length=100, default="")
+    voice = fields.CharField(max_length=100, null=True)
+    band = fields.CharEnumField(Band, default=Band.ANNOUNCEMENT, max_length=20)
+    chime = fields.BooleanField(null=True)
+    search_text = fields.TextField(default="")
+    created_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "antiphon.User", related_name=False, null=True, on_delete=fields.SET_NULL
+    )
+    created_by_id: UUID | None
+
+    class Meta:
+        table = "announcement_template"
+        indexes = (("client_id", "name"),)

@@ -14,9 +14,12 @@ from antiphon.errors import AntiphonError
 from antiphon.plugins import MediaRef, MediaSource, PluginContext, Route, hookimpl
 from antiphon_announcements.clips import ClipStore
 from antiphon_announcements.files import sweep
+from antiphon_announcements.library import AnnouncementLibrary
 from antiphon_announcements.routes import announcement_routes
 from antiphon_announcements.settings import AnnouncementsSettings
 from antiphon_announcements.sources import AnnouncementSource, ChimeSource, TextSource
+from antiphon_announcements.template_routes import template_routes
+from antiphon_announcements.templates import Templates
 
 _MEGABYTE = 1_000_000
 _NOBODY = UUID(int=0)  # a chime is everybody's
@@ -30,7 +33,7 @@ def antiphon_settings() -> type[BaseModel]:
 
 @hookimpl
 def antiphon_models() -> Sequence[str]:
-    """The table of announcements."""
+    """The tables of announcements and templates."""
     return ["antiphon_announcements.models"]
 
 
@@ -50,8 +53,13 @@ def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
 
 @hookimpl
 def antiphon_routes(context: PluginContext) -> Sequence[Route]:
-    """The operations on announcements."""
-    return announcement_routes(context, _settings(context).max_upload_mb * _MEGABYTE)
+    """The operations on announcements and their templates."""
+    library = AnnouncementLibrary(context)
+    limit = _settings(context).max_upload_mb * _MEGABYTE
+    return [
+        *announcement_routes(context, library, limit),
+        *template_routes(Templates(library, context.speech)),
+    ]
 
 
 @hookimpl
@@ -62,7 +70,7 @@ def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextMa
 
 @asynccontextmanager
 async def _prepared(context: PluginContext) -> AsyncIterator[None]:
-    await asyncio.to_thread(sweep, context.data_dir, "incoming/*", "spoken/*/*.part*", "*/*.part*")
+    await asyncio.to_thread(sweep, context.data_dir, "spoken/*/*.part*", "*/*.part*")
     chime = asyncio.create_task(_make_chime(context), name="make the chime")
     try:
         yield

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from antiphon.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
-from antiphon.plugins import CallView, Everyone, Managers, Page, PluginContext, Request, Route
+from antiphon.errors import (
+    Conflict,
+    Invalid,
+    StorageFull,
+    TooLarge,
+    Unavailable,
+    UnsupportedMedia,
+)
+from antiphon.plugins import (
+    AUDIO_TYPES,
+    CallView,
+    Everyone,
+    Managers,
+    Page,
+    PluginContext,
+    Request,
+    Route,
+    receive_form,
+    restore_route,
+    send_audio,
+)
 from antiphon.types import Effect
 from antiphon_announcements.library import AnnouncementLibrary
-from antiphon_announcements.uploads import receive
 from antiphon_announcements.views import (
     AnnouncementQuery,
     ChangeAnnouncement,
@@ -21,24 +38,19 @@ from antiphon_announcements.views import (
     SpeakAnnouncement,
     StoredAnnouncement,
     UploadAnnouncement,
+    UploadFields,
 )
 
 _TAG = "announcements"
 _ONE = "announcements/{announcement_id}"
 _ID = "announcement_id"
-_TYPES = {
-    ".wav": "audio/wav",
-    ".mp3": "audio/mpeg",
-    ".flac": "audio/flac",
-    ".ogg": "audio/ogg",
-    ".aac": "audio/aac",
-    ".m4a": "audio/mp4",
-}
 
 
-def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequence[Route]:
-    """The routes of the plugin."""
-    handlers = _Handlers(context, context.data_dir / "incoming", max_upload_bytes)
+def announcement_routes(
+    context: PluginContext, library: AnnouncementLibrary, max_upload_bytes: int
+) -> Sequence[Route]:
+    """All operations under `announcements/`."""
+    handlers = _Handlers(context, library, max_upload_bytes)
     return [
         Route(
             method="GET",
@@ -62,7 +74,7 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             upload=UploadAnnouncement,
             response=StoredAnnouncement,
             status=201,
-            errors=(Invalid, TooLarge, Unavailable, UnsupportedMedia),
+            errors=(Invalid, StorageFull, TooLarge, Unavailable, UnsupportedMedia),
             example={"title": "Closing", "text": "The shop closes in ten minutes."},
         ),
         Route(
@@ -83,7 +95,7 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             roles=Managers,
             body=ChangeAnnouncement,
             response=StoredAnnouncement,
-            errors=(Unavailable,),
+            errors=(StorageFull, Unavailable),
         ),
         Route(
             method="DELETE",
@@ -94,6 +106,13 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             roles=Managers,
             status=204,
         ),
+        restore_route(
+            _ONE,
+            handlers.restore,
+            what="an announcement",
+            response=StoredAnnouncement,
+            errors=(StorageFull,),
+        ),
         Route(
             method="GET",
             path=f"{_ONE}/audio",
@@ -101,7 +120,7 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
             summary="Hear an announcement",
             description="Ranges are answered.",
             tag=_TAG,
-            produces=tuple(sorted(set(_TYPES.values()))),
+            produces=tuple(AUDIO_TYPES.values()),
         ),
         Route(
             method="POST",
@@ -121,10 +140,12 @@ def announcement_routes(context: PluginContext, max_upload_bytes: int) -> Sequen
 
 
 class _Handlers:
-    def __init__(self, context: PluginContext, incoming: Path, max_upload_bytes: int) -> None:
-        self._library = AnnouncementLibrary(context)
+    def __init__(
+        self, context: PluginContext, library: AnnouncementLibrary, max_upload_bytes: int
+    ) -> None:
+        self._library = library
         self._zones = context.zones
-        self._incoming = incoming
+        self._media_dir = context.media_dir
         self._max_upload_bytes = max_upload_bytes
 
     async def find(self, request: Request[Any, Any]) -> Page[StoredAnnouncement]:
@@ -133,8 +154,10 @@ class _Handlers:
     async def create(self, request: Request[Any, Any]) -> StoredAnnouncement:
         if request.body is not None:
             return StoredAnnouncement.of(await self._library.speak(request.principal, request.body))
-        async with receive(request.raw, self._incoming, self._max_upload_bytes) as upload:
-            return StoredAnnouncement.of(await self._library.upload(request.principal, upload))
+        limit = self._max_upload_bytes
+        async with receive_form(request.raw, self._media_dir, limit, UploadFields) as received:
+            row = await self._library.upload(request.principal, *received)
+        return StoredAnnouncement.of(row)
 
     async def get(self, request: Request[Any, Any]) -> StoredAnnouncement:
         return StoredAnnouncement.of(await self._library.get(request.principal, request.path[_ID]))
@@ -148,14 +171,11 @@ class _Handlers:
 
     async def audio(self, request: Request[Any, Any]) -> web.FileResponse:
         row = await self._library.get(request.principal, request.path[_ID])
-        path = self._library.path(row)
-        if not path.is_file():
-            raise NotFound("file of the announcement", row.id)
-        headers = {
-            "Content-Type": _TYPES.get(path.suffix, "application/octet-stream"),
-            "X-Content-Type-Options": "nosniff",
-        }
-        return web.FileResponse(path, headers=headers)
+        return send_audio(self._library.path(row), f"announcement {row.id}")
+
+    async def restore(self, request: Request[Any, Any]) -> StoredAnnouncement:
+        row = await self._library.restore(request.principal, request.path[_ID])
+        return StoredAnnouncement.of(row)
 
     async def play(self, request: Request[Any, Any]) -> CallView:
         row = await self._library.get(request.principal, request.path[_ID])

@@ -1,4 +1,4 @@
-"""What calls can play: stored announcements, texts, and the chime before them."""
+"""What calls can play: stored announcements, texts, and the chime around them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ class AnnouncementSource(MediaSource):
             true_peak_db=row.true_peak_db,
             band=row.band,
             chime=row.chime,
+            chime_after=row.chime_after,
+            style=row.style,
         )
 
     async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:

@@ -8,8 +8,16 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from antiphon.plugins import ApiModel, CallOptions, CallRequest, Line, ListQuery, left_out
-from antiphon.types import Band, Frozen
+from antiphon.plugins import (
+    ApiModel,
+    CallOptions,
+    CallRequest,
+    DeletableQuery,
+    Line,
+    SortedBy,
+    left_out,
+)
+from antiphon.types import Band, CallStyle, Frozen
 from antiphon_announcements.models import Announcement, AnnouncementType
 from antiphon_announcements.sources import MAX_TEXT_CHARACTERS
 
@@ -41,6 +49,8 @@ class StoredAnnouncement(Frozen):
     category: str
     band: Band
     chime: bool | None
+    chime_after: bool | None
+    style: CallStyle | None
     duration_s: float
     file_size: int
     loudness_lufs: float | None
@@ -51,6 +61,7 @@ class StoredAnnouncement(Frozen):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Announcement) -> Self:
@@ -67,6 +78,8 @@ class StoredAnnouncement(Frozen):
             category=row.category,
             band=row.band,
             chime=row.chime,
+            chime_after=row.chime_after,
+            style=row.style,
             duration_s=row.duration_s,
             file_size=row.file_size,
             loudness_lufs=row.loudness_lufs,
@@ -77,10 +90,11 @@ class StoredAnnouncement(Frozen):
             created_by=row.created_by_id,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
         )
 
 
-class _Described(ApiModel):
+class Described(ApiModel):
     """What every new announcement may say of itself. A naive time is taken as UTC."""
 
     folder_id: UUID | None = None
@@ -88,6 +102,8 @@ class _Described(ApiModel):
     category: Category = ""
     band: Band = Band.ANNOUNCEMENT
     chime: bool | None = None
+    chime_after: bool | None = None
+    style: CallStyle | None = None
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     client_id: UUID | None = Field(default=None, description="For admin and staff: whose it is.")
@@ -99,7 +115,7 @@ class _Described(ApiModel):
         return self
 
 
-class SpeakAnnouncement(_Described):
+class SpeakAnnouncement(Described):
     """A new announcement from text; without `voice` the first one there is speaks it."""
 
     title: Line
@@ -107,7 +123,7 @@ class SpeakAnnouncement(_Described):
     voice: VoiceId | None = None
 
 
-class UploadFields(_Described):
+class UploadFields(Described):
     """What may stand beside the file of an upload; without `title` it is the file's name."""
 
     title: Line | None = None
@@ -131,12 +147,20 @@ class ChangeAnnouncement(ApiModel):
     category: Category = left_out()
     band: Band = left_out()
     chime: bool | None = None
+    chime_after: bool | None = None
+    style: CallStyle | None = None
     valid_from: Moment | None = None
     valid_until: Moment | None = None
 
 
-class AnnouncementQuery(ListQuery):
-    """Which announcements to list, newest first. `search` looks into titles and texts."""
+class AnnouncementQuery(DeletableQuery):
+    """Which announcements to list. `search` looks into titles and texts."""
+
+    ordering: Annotated[
+        str,
+        SortedBy("title", "category", "band", "duration_s", "enabled", "created_at", "updated_at"),
+    ] = "-created_at"
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
 
     search: str | None = Field(default=None, max_length=200)
     category: str | None = Field(default=None, max_length=100)

@@ -9,11 +9,23 @@ from uuid import UUID
 from tortoise.functions import Count
 
 from antiphon.errors import Conflict, Invalid
-from antiphon.plugins import Managers, Page, Request, Route
+from antiphon.plugins import (
+    Managers,
+    Page,
+    Pictured,
+    Pictures,
+    Request,
+    Route,
+    ordered,
+    picture_routes,
+    restore_route,
+)
 from antiphon.tenancy.scope import scoped
 from antiphon_music.folders import Folders
 from antiphon_music.models import Folder, MusicFile
 from antiphon_music.views import FolderCreate, FolderOrder, FolderQuery, FolderUpdate, FolderView
+
+_ONE = "folders/{folder_id}"
 
 
 class FolderApi:
@@ -23,9 +35,10 @@ class FolderApi:
         self._folders = folders
 
     async def index(self, request: Request[None, FolderQuery]) -> Page[FolderView]:
-        """A page of folders, by name."""
+        """A page of folders."""
         query = request.query
-        rows = scoped(Folder, request.principal).order_by("name", "id")
+        found = scoped(Folder, request.principal, deleted=query.deleted)
+        rows = ordered(found, query.ordering)
         if query.client_id is not None:
             rows = rows.filter(client_id=query.client_id)
         if query.parent_id is not None:
@@ -64,6 +77,18 @@ class FolderApi:
         """Set the order of its tracks."""
         await self._folders.reorder(request.principal, _key(request), request.body.music_ids)
 
+    async def restore(self, request: Request[None, None]) -> FolderView:
+        """Bring a deleted one back."""
+        return await self._view(await self._folders.restore(request.principal, _key(request)))
+
+    async def find(self, request: Request[Any, Any]) -> Folder:
+        """The row of one."""
+        return await self._folders.get(request.principal, _key(request))
+
+    async def keep_cover(self, folder: Folder, cover: str | None) -> FolderView:
+        """Give one another picture, or none."""
+        return await self._view(await self._folders.set_cover(folder, cover))
+
     async def _view(self, folder: Folder) -> FolderView:
         counts = await _counts([folder.id])
         return FolderView.of(folder, counts.get(folder.id, 0))
@@ -80,7 +105,7 @@ async def _counts(folder_ids: list[UUID]) -> dict[UUID, int]:
     return {row["folder_id"]: row["n"] for row in rows}
 
 
-def folder_routes(folders: Folders) -> Sequence[Route]:
+def folder_routes(folders: Folders, pictures: Pictures) -> Sequence[Route]:
     """All operations under `folders/`."""
     api = FolderApi(folders)
     return [
@@ -108,7 +133,7 @@ def folder_routes(folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="GET",
-            path="folders/{folder_id}",
+            path=_ONE,
             handler=api.show,
             summary="One folder",
             tag="folders",
@@ -116,7 +141,7 @@ def folder_routes(folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="PATCH",
-            path="folders/{folder_id}",
+            path=_ONE,
             handler=api.change,
             summary="Rename or move a folder",
             tag="folders",
@@ -127,10 +152,10 @@ def folder_routes(folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="DELETE",
-            path="folders/{folder_id}",
+            path=_ONE,
             handler=api.delete,
             summary="Delete an empty folder",
-            description="A folder that holds tracks or folders is refused: empty it first.",
+            description="A folder that holds anything is refused: empty it first.",
             tag="folders",
             roles=Managers,
             status=204,
@@ -138,7 +163,7 @@ def folder_routes(folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="POST",
-            path="folders/{folder_id}/reorder",
+            path=f"{_ONE}/reorder",
             handler=api.reorder,
             summary="Set the order of a folder's tracks",
             tag="folders",
@@ -146,5 +171,18 @@ def folder_routes(folders: Folders) -> Sequence[Route]:
             body=FolderOrder,
             status=204,
             errors=(Invalid,),
+        ),
+        restore_route(_ONE, api.restore, what="a folder", response=FolderView),
+        *picture_routes(
+            pictures,
+            Pictured(
+                path=f"{_ONE}/cover",
+                what="a folder",
+                tag="folders",
+                column="cover_image",
+                view=FolderView,
+                find=api.find,
+                keep=api.keep_cover,
+            ),
         ),
     ]

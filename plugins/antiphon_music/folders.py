@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from antiphon.errors import Conflict, Invalid, NotFound
+from tortoise import Tortoise
+
+from antiphon.errors import Conflict, Invalid, NotFound, RestoreRefused
 from antiphon.store import IntegrityError
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_music.library import place_of
 from antiphon_music.models import Folder, FolderType, MusicFile
@@ -73,16 +75,35 @@ class Folders:
             folder = await self.get(principal, folder_id)
             if folder.is_system:
                 raise Conflict(f"The folder {folder.name!r} is the server's own; it stays.")
-            files = await MusicFile.filter(folder_id=folder.id, deleted_at=None).count()
-            folders = await Folder.filter(parent_id=folder.id, deleted_at=None).count()
-            if files or folders:
+            if inside := await _inside(folder):
                 raise Conflict(
-                    f"The folder {folder.name!r} is not empty (tracks: {files}, folders: "
-                    f"{folders}). Move or delete what is in it first."
+                    f"The folder {folder.name!r} is not empty ({inside}). Move or delete what is "
+                    "in it first."
                 )
-            folder.deleted_at = datetime.now(UTC)
             folder.place = None
-            await folder.save()
+            await put_away(folder, "place")
+
+    async def restore(self, principal: Principal, folder_id: UUID) -> Folder:
+        """Bring a deleted folder back to where it lay.
+
+        Raises RestoreRefused where its name is taken there, or the folder it lay in was deleted.
+        """
+        async with self._changing:
+            folder = await deleted_row(Folder, "folder", principal, folder_id)
+            what = f"The folder {folder.name!r}"
+            if folder.parent_id is not None:
+                parent = await Folder.get(id=folder.parent_id)
+                if parent.deleted_at is not None:
+                    reason = f"the folder {parent.name!r} around it was deleted; restore that first"
+                    raise RestoreRefused(what, reason)
+            folder.place = place_of(folder.client_id, folder.parent_id, folder.name.casefold())
+            return await bring_back(folder, what, "another folder has its name there by now")
+
+    async def set_cover(self, folder: Folder, cover: str | None) -> Folder:
+        """Note where the picture of a folder lies; None for a folder without."""
+        folder.cover_image = cover
+        await folder.save(update_fields=["cover_image", "updated_at"])
+        return folder
 
     async def reorder(self, principal: Principal, folder_id: UUID, music_ids: list[UUID]) -> None:
         """Let the tracks of a folder play in this order; those not named follow as they were.
@@ -109,6 +130,19 @@ class Folders:
         if parent.type is not kind:
             raise Invalid.field("parent_id", f"the folder {parent.name!r} is for {parent.type}")
         return parent
+
+
+async def _inside(folder: Folder) -> str:
+    """What lies in a folder, in words: folders and things of any plugin. Nothing if it is empty."""
+    counts = {"folders": await Folder.filter(parent_id=folder.id, deleted_at=None).count()}
+    for models in (Tortoise.apps or {}).values():
+        for model in models.values():
+            if {"folder_id", "deleted_at"} <= model._meta.fields_map.keys():
+                rows = model.filter(folder_id=folder.id, deleted_at=None)
+                counts[
+                    "tracks" if model is MusicFile else f"{model.__name__.lower()}s"
+                ] = await rows.count()
+    return ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
 
 
 async def _save(folder: Folder, *, create: bool = False) -> Folder:

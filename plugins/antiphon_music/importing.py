@@ -30,12 +30,12 @@ from antiphon.jobs import JobRunner
 from antiphon.settings import Settings, check_section, load
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
+from antiphon.text import one_line
 from antiphon_music.folders import find_folder, make_folder
 from antiphon_music.library import Duplicate, Library
 from antiphon_music.measuring import Measurer
 from antiphon_music.models import MusicFile
 from antiphon_music.settings import MusicSettings
-from antiphon_music.text import clean
 
 _log = logging.getLogger(__name__)
 _TABLES = Tables(("antiphon_music.models",), "antiphon_music.migrations")
@@ -227,13 +227,13 @@ def _found(directory: Path, into: str | None) -> list[_Found]:
     """All files below, in the order that people see them; hidden ones are nobody's music."""
     root = directory if directory.is_dir() else directory.parent
     path = (root.resolve().name or "Music") if into is None else into
-    top = [clean(name, 200) for name in path.split("/") if name.strip()]
+    top = [one_line(name, 200) for name in path.split("/") if name.strip()]
     if not directory.is_dir():
         return [_Found(directory, top, None)]
     files = []
     for folder, below, names in os.walk(directory):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        inside = [*top, *(clean(name, 200) for name in Path(folder).relative_to(root).parts)]
+        inside = [*top, *(one_line(name, 200) for name in Path(folder).relative_to(root).parts)]
         shown = sorted(name for name in names if not name.startswith("."))
         files += [_Found(Path(folder, name), inside, order) for order, name in enumerate(shown)]
     return files

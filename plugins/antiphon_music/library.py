@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from tortoise.functions import Sum
-
-from antiphon.errors import Conflict, Invalid, JobFailed, NotFound, UnsupportedMedia
+from antiphon.errors import Conflict, Invalid, JobFailed, RestoreRefused, UnsupportedMedia
 from antiphon.events import EventBus, MediaImported
-from antiphon.plugins import Jobs
-from antiphon.store import IntegrityError
-from antiphon.tenancy.models import Client
-from antiphon_music.incoming import Incoming, file_chunks, receive
+from antiphon.plugins import Incoming, Jobs, file_chunks, receive_file
+from antiphon.store import IntegrityError, in_transaction
+from antiphon.tenancy.storage import storing
+from antiphon.tenancy.trash import bring_back, put_away
+from antiphon.text import one_line
 from antiphon_music.models import Folder, FolderType, MusicFile
 from antiphon_music.settings import MusicSettings
-from antiphon_music.text import clean, search_text
+from antiphon_music.text import search_text
 from antiphon_music.work import INSPECT
 
 _log = logging.getLogger(__name__)
@@ -63,9 +61,9 @@ class Library:
         return self.media_dir / name
 
     def receive_file(self, path: Path) -> AbstractAsyncContextManager[Incoming]:
-        """Copy a file of this machine; see `incoming.receive`. Raises OSError as well."""
+        """Copy a file of this machine; see `receive_file`. Raises OSError as well."""
         limit = self.settings.max_upload_bytes
-        return receive(self.media_dir, file_chunks(path, limit), path.name, limit)
+        return receive_file(self.media_dir, file_chunks(path, limit), path.name, limit)
 
     async def find(
         self, client_id: UUID, folder_id: UUID | None, content_hash: str
@@ -75,7 +73,7 @@ class Library:
 
     async def inspect(self, incoming: Incoming, worker: str = "inspect") -> Found:
         """Look into a file, in a job worker. Raises UnsupportedMedia where it can not be played."""
-        arguments = {"path": str(incoming.path), "cover_path": str(incoming.cover_path)}
+        arguments = {"path": str(incoming.path), "cover_path": str(cover_path(incoming))}
         try:
             found: Found = await self._jobs.run(
                 INSPECT, arguments, worker=worker, timeout_s=_INSPECT_TIMEOUT_S
@@ -99,13 +97,12 @@ class Library:
     ) -> MusicFile:
         """Make a track of a file that was received and inspected; it comes last in its folder.
 
-        Raises Duplicate, Invalid for a folder that is not the client's or not for music, Conflict
-        where the client's storage is used up.
+        Raises Duplicate, Invalid for a folder that is not the client's or not for music, and
+        StorageFull.
         """
         async with self.changing:
             if existing := await self.find(client_id, folder_id, incoming.content_hash):
                 raise Duplicate(existing, incoming.name)
-            await _check_storage(client_id, incoming.size)
             if folder_id is not None:
                 await music_folder(client_id, folder_id)
             music = _row(incoming, found, client_id, folder_id)
@@ -120,10 +117,11 @@ class Library:
     async def _store(self, incoming: Incoming, music: MusicFile) -> None:
         moved = {incoming.path: music.file}
         if music.cover_art is not None:
-            moved[incoming.cover_path] = music.cover_art
+            moved[cover_path(incoming)] = music.cover_art
         try:
-            await asyncio.to_thread(_move, self.media_dir, moved)
-            await music.save(force_create=True)
+            async with storing(music.client_id, incoming.size):
+                await asyncio.to_thread(_move, self.media_dir, moved)
+                await music.save(force_create=True)
         except BaseException as error:
             for name in moved.values():
                 self.path_of(name).unlink(missing_ok=True)
@@ -150,26 +148,69 @@ class Library:
         return music
 
     async def delete(self, music: MusicFile) -> None:
-        """Take a track out of the library. Its file is kept for a while, see the settings."""
-        music.deleted_at = datetime.now(UTC)
+        """Take a track out of the library, until it is restored or purged."""
         music.place = None
-        await music.save(update_fields=["deleted_at", "place", "updated_at"])
+        await put_away(music, "place")
 
-    async def purge(self, before: datetime) -> int:
-        """Remove the files and rows of tracks deleted before then; returns how many."""
-        gone = 0
-        for music in await MusicFile.filter(deleted_at__lt=before):
-            for name in filter(None, (music.file, music.cover_art)):
-                self.path_of(name).unlink(missing_ok=True)
-            await music.delete()
-            gone += 1
-        return gone
+    async def delete_all(self, tracks: Sequence[MusicFile]) -> None:
+        """Take many tracks out, all or none."""
+        async with self.changing, in_transaction():
+            for music in tracks:
+                await self.delete(music)
+
+    async def move_all(self, tracks: Sequence[MusicFile], folder_id: UUID | None) -> None:
+        """Put many tracks of one client behind the others in a folder, all or none.
+
+        Raises Invalid for a strange folder, Duplicate for the first that is in there already.
+        """
+        client_id = tracks[0].client_id
+        async with self.changing:
+            if folder_id is not None:
+                await music_folder(client_id, folder_id)
+            order = await _next_order(client_id, folder_id)
+            async with in_transaction():
+                for number, music in enumerate(tracks):
+                    place = place_of(client_id, folder_id, music.content_hash)
+                    existing = await MusicFile.get_or_none(place=place)
+                    if existing is not None and existing.id != music.id:
+                        raise Duplicate(existing, music.title)
+                    music.update_from_dict(
+                        {"folder_id": folder_id, "place": place, "order": order + number}
+                    )
+                    await music.save(update_fields=["folder_id", "place", "order", "updated_at"])
+
+    async def set_cover(self, music: MusicFile, cover: str | None) -> MusicFile:
+        """Note where the picture of a track lies; None for a track without."""
+        music.cover_art = cover
+        await music.save(update_fields=["cover_art", "updated_at"])
+        return music
+
+    async def restore(self, music: MusicFile) -> MusicFile:
+        """Bring a deleted track back into its folder.
+
+        Raises RestoreRefused where that was deleted, or has the same content by now; StorageFull.
+        """
+        what = f"The track {music.title!r}"
+        async with self.changing:
+            if music.folder_id is not None:
+                folder = await Folder.get(id=music.folder_id)
+                if folder.deleted_at is not None:
+                    reason = f"its folder {folder.name!r} was deleted; restore that first"
+                    raise RestoreRefused(what, reason)
+            music.place = place_of(music.client_id, music.folder_id, music.content_hash)
+            async with storing(music.client_id, music.file_size):
+                return await bring_back(music, what, "the same content is in its folder already")
+
+
+def cover_path(incoming: Incoming) -> Path:
+    """Where a cover that was found in a file is kept meanwhile."""
+    return incoming.beside(".cover")
 
 
 def _row(incoming: Incoming, found: Found, client_id: UUID, folder_id: UUID | None) -> MusicFile:
     key = uuid4()
     tags = dict(found["tags"])
-    tags["title"] = tags["title"] or clean(Path(incoming.name).stem, 300) or incoming.name
+    tags["title"] = tags["title"] or one_line(incoming.title, 300) or incoming.name
     sound = {name: found[name] for name in ("codec", "sample_rate", "channels", "duration_s")}
     music = MusicFile(
         **tags,
@@ -214,30 +255,6 @@ async def _next_order(client_id: UUID, folder_id: UUID | None) -> int:
     tracks = MusicFile.filter(client_id=client_id, folder_id=folder_id, deleted_at=None)
     last = await tracks.order_by("-order").first()
     return last.order + 1 if last else 0
-
-
-async def _check_storage(client_id: UUID, size: int) -> None:
-    """Raises Conflict where a file of this size goes beyond what the client may store."""
-    client = await Client.get_or_none(id=client_id)
-    if client is None:
-        raise NotFound("client", client_id)
-    if client.max_storage_gb is None:
-        return
-    tracks = MusicFile.filter(client_id=client_id, deleted_at=None)
-    [row] = await tracks.annotate(used=Sum("file_size")).values("used")
-    used = int(row["used"] or 0)
-    if used + size > client.max_storage_gb * 1e9:
-        raise StorageFull(client.max_storage_gb, used)
-
-
-class StorageFull(Conflict):
-    """The client's share of the disk is used up."""
-
-    def __init__(self, limit_gb: float, used: int) -> None:
-        super().__init__(
-            f"The storage is used up: {used / 1e9:.2f} of {limit_gb:g} GB. "
-            "Delete music, or ask for more."
-        )
 
 
 def _move(media_dir: Path, moved: Mapping[Path, str]) -> None:

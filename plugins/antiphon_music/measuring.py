@@ -9,14 +9,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from antiphon.errors import Unavailable
 from antiphon.events import EventBus, JobProgressed, MediaImported, MediaMeasured
-from antiphon.plugins import Jobs
-from antiphon_music.incoming import sweep
+from antiphon.plugins import Jobs, sweep_incoming
 from antiphon_music.library import KIND, Library
 from antiphon_music.models import MusicFile
 from antiphon_music.work import MEASURE
@@ -127,7 +126,7 @@ def unmeasured() -> Any:
 async def keep_measured(
     library: Library, measurer: Measurer, bus: EventBus, log: logging.Logger
 ) -> AsyncIterator[None]:
-    """Measure what is there and what comes, and tidy up once a day, while entered."""
+    """Tidy up, then measure what is there and what comes, while entered."""
     wake = asyncio.Event()
     wake.set()
 
@@ -136,7 +135,8 @@ async def keep_measured(
             wake.set()
 
     unsubscribe = bus.subscribe(MediaImported, imported)
-    tasks = [asyncio.create_task(_tidy(library, log))]
+    await asyncio.to_thread(sweep_incoming, library.media_dir)
+    tasks = []
     if library.settings.measure:
         tasks.append(asyncio.create_task(_measure_all(measurer, wake, log)))
     try:
@@ -167,15 +167,3 @@ async def _measure_all(measurer: Measurer, wake: asyncio.Event, log: logging.Log
 
 
 _RETRY_S = 5.0
-
-
-async def _tidy(library: Library, log: logging.Logger) -> None:
-    while True:
-        try:
-            await asyncio.to_thread(sweep, library.media_dir)
-            keep = timedelta(days=library.settings.keep_deleted_days)
-            if gone := await library.purge(datetime.now(UTC) - keep):
-                log.info("Removed the files of %d tracks that were deleted long ago", gone)
-        except Exception:
-            log.exception("Tidying up the library failed; it is tried again tomorrow")
-        await asyncio.sleep(86_400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from uuid import UUID
 
@@ -47,6 +48,10 @@ class Folder(SoftDeleteModel):
     class Meta:
         table = "music_folder"
         indexes = (("client_id", "parent_id", "name"),)
+
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (self.cover_image,)
 
 
 class MusicFile(SoftDeleteModel):
@@ -100,3 +105,7 @@ class MusicFile(SoftDeleteModel):
             ("client_id", "deleted_at", "title", "id"),
             ("client_id", "deleted_at", "artist", "title", "id"),
         )
+
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (self.file, self.cover_art)

@@ -9,7 +9,7 @@ from typing import cast
 import typer
 from pydantic import BaseModel
 
-from antiphon.plugins import MediaSource, PluginContext, Route, hookimpl
+from antiphon.plugins import MediaSource, Pictures, PluginContext, Route, hookimpl
 from antiphon_music.commands import commands
 from antiphon_music.folder_routes import folder_routes
 from antiphon_music.folders import Folders
@@ -48,8 +48,8 @@ def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
 def antiphon_routes(context: PluginContext) -> Sequence[Route]:
     """`folders/` and `music/`."""
     library = _library(context)
-    folders = Folders(library.changing)
-    return [*folder_routes(folders), *music_routes(library, folders)]
+    folders, pictures = Folders(library.changing), Pictures(context.media_dir, context.jobs)
+    return [*folder_routes(folders, pictures), *music_routes(library, folders, pictures)]
 
 
 @hookimpl

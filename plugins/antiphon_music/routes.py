@@ -6,35 +6,42 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from tortoise.queryset import QuerySet
 
-from antiphon.errors import Conflict, Invalid, NotFound, TooLarge, UnsupportedMedia
-from antiphon.plugins import Managers, Page, Request, Route
+from antiphon.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    StorageFull,
+    TooLarge,
+    UnsupportedMedia,
+)
+from antiphon.plugins import (
+    AUDIO_TYPES,
+    Managers,
+    Page,
+    Pictured,
+    Pictures,
+    Request,
+    Route,
+    ordered,
+    picture_routes,
+    receive_form,
+    restore_route,
+    send_audio,
+)
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import deleted_row
 from antiphon.types import Principal
 from antiphon_music.folders import Folders
 from antiphon_music.library import Library
+from antiphon_music.many import many_routes
 from antiphon_music.models import MusicFile
 from antiphon_music.text import search_words
-from antiphon_music.upload import read_upload
-from antiphon_music.views import MusicOrder, MusicQuery, MusicUpdate, MusicUpload, MusicView
+from antiphon_music.views import MusicPlace, MusicQuery, MusicUpdate, MusicUpload, MusicView
 
-_MEDIA_TYPES = {
-    "aac": "audio/aac",
-    "aiff": "audio/aiff",
-    "caf": "audio/x-caf",
-    "flac": "audio/flac",
-    "m4a": "audio/mp4",
-    "mka": "audio/x-matroska",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "wav": "audio/wav",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-}
+_ONE = "music/{music_id}"
 
 
 class MusicApi:
@@ -54,16 +61,17 @@ class MusicApi:
         """Take a file in."""
         principal = request.principal
         limit = self._library.settings.max_upload_bytes
-        async with read_upload(request.raw, self._library.media_dir, limit) as (incoming, ids):
-            client_id = await self._owner(principal, **ids)
+        media_dir = self._library.media_dir
+        async with receive_form(request.raw, media_dir, limit, MusicPlace) as (incoming, place):
+            client_id = await self._owner(principal, place.folder_id, place.client_id)
             found = await self._library.inspect(incoming)
             music = await self._library.keep(
-                incoming, found, client_id, ids.get("folder_id"), uploaded_by=principal.user_id
+                incoming, found, client_id, place.folder_id, uploaded_by=principal.user_id
             )
         return MusicView.of(music)
 
     async def _owner(
-        self, principal: Principal, folder_id: UUID | None = None, client_id: UUID | None = None
+        self, principal: Principal, folder_id: UUID | None, client_id: UUID | None
     ) -> UUID:
         """Whose the new track is: its folder's client, if it lies in one."""
         if folder_id is not None and client_id is None:
@@ -89,34 +97,22 @@ class MusicApi:
     async def audio(self, request: Request[None, None]) -> web.StreamResponse:
         """The file as it was uploaded."""
         music = await _one(request)
-        return self._file(music.file, f"audio file of the track {music.id}")
+        return send_audio(self._library.path_of(music.file), f"track {music.id}")
 
-    async def cover(self, request: Request[None, None]) -> web.StreamResponse:
-        """The picture."""
-        music = await _one(request)
-        if music.cover_art is None:
-            raise NotFound("cover of the track", music.id)
-        return self._file(music.cover_art, f"cover of the track {music.id}")
+    async def restore(self, request: Request[None, None]) -> MusicView:
+        """Bring a deleted one back."""
+        key = request.path["music_id"]
+        music = await deleted_row(MusicFile, "track", request.principal, key)
+        return MusicView.of(await self._library.restore(music))
 
-    def _file(self, name: str, what: str) -> web.StreamResponse:
-        path = self._library.path_of(name)
-        if not path.is_file():
-            raise NotFound(what, "on the disk")
-        media_type = _MEDIA_TYPES.get(path.suffix[1:], "application/octet-stream")
-        # aiohttp answers Range, If-Range and If-Modified-Since, and sends from the kernel.
-        return web.FileResponse(
-            path,
-            headers={
-                hdrs.CONTENT_TYPE: media_type,
-                hdrs.CACHE_CONTROL: "private, max-age=86400",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+    async def keep_cover(self, music: MusicFile, cover: str | None) -> MusicView:
+        """Give one another picture, or none."""
+        return MusicView.of(await self._library.set_cover(music, cover))
 
 
 def matching(principal: Principal, query: MusicQuery) -> QuerySet[MusicFile]:
     """The tracks that `query` asks for, of those that `principal` sees, in its order."""
-    rows = scoped(MusicFile, principal)
+    rows = scoped(MusicFile, principal, deleted=query.deleted)
     if query.client_id is not None:
         rows = rows.filter(client_id=query.client_id)
     if query.folder_id is not None:
@@ -125,11 +121,8 @@ def matching(principal: Principal, query: MusicQuery) -> QuerySet[MusicFile]:
         rows = rows.filter(artist__iexact=query.artist)
     for word in search_words(query.search):
         rows = rows.filter(search_text__contains=word)
-    default = MusicOrder.TITLE if query.folder_id is None else MusicOrder.ORDER
-    # All in one direction and each once, as an index has them: else all rows are sorted each time.
-    first = (query.order or default).value
-    sign = "-" if first.startswith("-") else ""
-    return rows.order_by(*dict.fromkeys((first, f"{sign}title", f"{sign}id")))
+    default = "title" if query.folder_id is None else "order"
+    return ordered(rows, query.ordering or default, "title")
 
 
 async def _one(request: Request[Any, Any]) -> MusicFile:
@@ -139,7 +132,7 @@ async def _one(request: Request[Any, Any]) -> MusicFile:
     return found
 
 
-def music_routes(library: Library, folders: Folders) -> Sequence[Route]:
+def music_routes(library: Library, folders: Folders, pictures: Pictures) -> Sequence[Route]:
     """All operations under `music/`."""
     api = MusicApi(library, folders)
     limit = library.settings.max_upload_mb
@@ -169,11 +162,11 @@ def music_routes(library: Library, folders: Folders) -> Sequence[Route]:
             response=MusicView,
             status=201,
             max_body_bytes=library.settings.max_upload_bytes + (1 << 20),
-            errors=(Conflict, Invalid, TooLarge, UnsupportedMedia),
+            errors=(Conflict, Invalid, StorageFull, TooLarge, UnsupportedMedia),
         ),
         Route(
             method="GET",
-            path="music/{music_id}",
+            path=_ONE,
             handler=api.show,
             summary="One track",
             tag="music",
@@ -181,7 +174,7 @@ def music_routes(library: Library, folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="PATCH",
-            path="music/{music_id}",
+            path=_ONE,
             handler=api.change,
             summary="Change a track's tags, order or folder",
             tag="music",
@@ -192,7 +185,7 @@ def music_routes(library: Library, folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="DELETE",
-            path="music/{music_id}",
+            path=_ONE,
             handler=api.delete,
             summary="Delete a track",
             description="Zones that play it now finish it. The file is kept for some days.",
@@ -202,19 +195,24 @@ def music_routes(library: Library, folders: Folders) -> Sequence[Route]:
         ),
         Route(
             method="GET",
-            path="music/{music_id}/audio",
+            path=f"{_ONE}/audio",
             handler=api.audio,
             summary="The file itself; Range is understood",
             tag="music",
-            produces=tuple(t for t in _MEDIA_TYPES.values() if t.startswith("audio/")),
+            produces=tuple(AUDIO_TYPES.values()),
         ),
-        Route(
-            method="GET",
-            path="music/{music_id}/cover",
-            handler=api.cover,
-            summary="The cover picture",
-            tag="music",
-            produces=tuple(t for t in _MEDIA_TYPES.values() if t.startswith("image/")),
-            errors=(NotFound,),
+        *many_routes(library),
+        restore_route(_ONE, api.restore, what="a track", response=MusicView, errors=(StorageFull,)),
+        *picture_routes(
+            pictures,
+            Pictured(
+                path=f"{_ONE}/cover",
+                what="a track",
+                tag="music",
+                column="cover_art",
+                view=MusicView,
+                find=_one,
+                keep=api.keep_cover,
+            ),
         ),
     ]

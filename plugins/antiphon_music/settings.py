@@ -9,14 +9,12 @@ class MusicSettings(BaseModel):
     """The music library.
 
     `measure` off leaves loudness unknown: tracks then play at the level they were made with.
-    Tracks that were deleted keep their files for `keep_deleted_days`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_upload_mb: int = Field(default=500, ge=1, le=1 << 20)
     measure: bool = True
-    keep_deleted_days: int = Field(default=30, ge=0, le=36_500)
 
     @property
     def max_upload_bytes(self) -> int:

@@ -13,12 +13,16 @@ from tortoise.functions import Count, Sum
 
 from antiphon.errors import Invalid, NotFound
 from antiphon.plugins import Media, MediaRef, MediaSource, MediaTotals
+from antiphon.store import Memo
 from antiphon.types import Band
 from antiphon_music.folders import descendants, parents_of
 from antiphon_music.models import MusicFile
 
 MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
+_TOTALS_S = 60.0
 _KNOWN = ("file", "title", "artist", "album", "duration_s", "loudness_lufs", "true_peak_db")
+
+Totals = Mapping[str, Mapping[UUID, MediaTotals]]
 
 
 class MusicSource(MediaSource):
@@ -26,6 +30,7 @@ class MusicSource(MediaSource):
 
     def __init__(self, media_dir: Path) -> None:
         self._media_dir = media_dir
+        self._totals: Memo[Totals] = Memo(MusicFile, seconds=_TOTALS_S)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -86,8 +91,11 @@ class MusicSource(MediaSource):
         roots = [key for key, parent in parents.items() if parent is None]
         return await _tracks(client_id, [None, *descendants(parents, roots)])
 
-    async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:
-        """See `MediaSource.totals`."""
+    async def totals(self, client_id: UUID | None) -> Totals:
+        """See `MediaSource.totals`. Adding up a large library takes a while, so it is kept."""
+        return await self._totals.get(client_id, lambda: self._add_up(client_id))
+
+    async def _add_up(self, client_id: UUID | None) -> Totals:
         rows = MusicFile.filter(deleted_at__isnull=True)
         if client_id is not None:
             rows = rows.filter(client_id=client_id)

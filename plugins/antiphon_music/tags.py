@@ -12,7 +12,7 @@ from typing import Any
 import mutagen
 from mutagen.flac import Picture
 
-from antiphon_music.text import clean
+from antiphon.text import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _LIMITS = {"genre": 100, "isrc": 20}
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """An embedded picture; `extension` is what its first bytes say it is."""
+    """An embedded picture; `extension` is what its first bytes say it is. Not decoded yet."""
 
     data: bytes
     extension: str
@@ -76,7 +76,7 @@ def _text(tags: Any, keys: Iterable[str], name: str) -> str:
             parts = [_decoded(v) for v in (values if isinstance(values, list) else [values])]
         except Exception:  # noqa: S112  absent, or in a form that nobody foresaw: the next name
             continue
-        if text := clean(", ".join(parts), _LIMITS.get(name, 300)):
+        if text := one_line(", ".join(parts), _LIMITS.get(name, 300)):
             return text
     return ""
 

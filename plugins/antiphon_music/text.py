@@ -5,16 +5,6 @@ from __future__ import annotations
 import unicodedata
 
 
-def clean(text: str, limit: int) -> str:
-    """One line without control characters, at most `limit` characters long, maybe empty."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    visible = "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in whole)
-    return unicodedata.normalize("NFC", " ".join(visible.split()))[:limit].strip()
-
-
-_UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
 def fold(text: str) -> str:
     """`text` without case and accents: what searches compare."""
     apart = unicodedata.normalize("NFKD", text.casefold())

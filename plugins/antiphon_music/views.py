@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from antiphon.plugins import ApiModel, Line, ListQuery, left_out
+from antiphon.plugins import ApiModel, DeletableQuery, Line, SortedBy, left_out
+from antiphon.text import one_line
 from antiphon.types import Frozen
 from antiphon_music.models import Folder, FolderType, MusicFile
-from antiphon_music.text import clean
 
 
 def _tidy(text: str) -> str:
-    return clean(text, len(text))
+    return one_line(text, len(text))
 
 
 # A tag: one line that may be empty.
@@ -35,14 +34,18 @@ class FolderView(Frozen):
     type: FolderType
     is_system: bool
     music_count: int
+    has_cover: bool = False
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, folder: Folder, music_count: int = 0) -> Self:
         """The view of a row."""
-        names = set(cls.model_fields) - {"music_count"}
-        return cls(music_count=music_count, **{name: getattr(folder, name) for name in names})
+        names = set(cls.model_fields) - {"music_count", "has_cover"}
+        values = {name: getattr(folder, name) for name in names}
+        has_cover = folder.cover_image is not None
+        return cls(music_count=music_count, has_cover=has_cover, **values)
 
 
 class FolderCreate(ApiModel):
@@ -63,8 +66,10 @@ class FolderUpdate(ApiModel):
     parent_id: UUID | None = None
 
 
-class FolderQuery(ListQuery):
+class FolderQuery(DeletableQuery):
     """Which folders. `parent_id` is a folder, or `root` for those that lie in none."""
+
+    ordering: Annotated[str, SortedBy("name", "type", "created_at", "updated_at")] = "name"
 
     parent_id: UUID | Literal["root"] | None = None
     type: FolderType | None = None
@@ -107,6 +112,7 @@ class MusicView(Frozen):
     uploaded_by_id: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, music: MusicFile) -> Self:
@@ -130,31 +136,38 @@ class MusicUpdate(ApiModel):
     folder_id: UUID | None = None
 
 
-class MusicUpload(ApiModel):
-    """Fields of the form, in any order. `client_id` is for admin and staff."""
+class MusicPlace(ApiModel):
+    """Fields of the form beside the file, in any order. `client_id` is for admin and staff."""
 
-    file: bytes
     folder_id: UUID | None = None
     client_id: UUID | None = None
 
 
-class MusicOrder(StrEnum):
-    """How a list is sorted; a minus turns it round."""
+class MusicUpload(MusicPlace):
+    """A new track."""
 
-    ORDER = "order"
-    TITLE = "title"
-    TITLE_DOWN = "-title"
-    ARTIST = "artist"
-    ARTIST_DOWN = "-artist"
-    ALBUM = "album"
-    ALBUM_DOWN = "-album"
-    DURATION = "duration_s"
-    DURATION_DOWN = "-duration_s"
-    CREATED = "created_at"
-    CREATED_DOWN = "-created_at"
+    file: bytes
 
 
-class MusicQuery(ListQuery):
+class MusicChoice(ApiModel):
+    """Which tracks, all of one client."""
+
+    music_ids: list[UUID] = Field(min_length=1, max_length=1_000)
+
+
+class MusicMove(MusicChoice):
+    """Where they go, in this order; null is the top of the library."""
+
+    folder_id: UUID | None
+
+
+class MusicCount(Frozen):
+    """To how many tracks it was done."""
+
+    count: int
+
+
+class MusicQuery(DeletableQuery):
     """Which tracks. `search` wants all its words, in any tag, whatever their case and accents.
 
     `folder_id` is a folder, or `root` for tracks that lie in none. The default order is that of
@@ -164,5 +177,11 @@ class MusicQuery(ListQuery):
     folder_id: UUID | Literal["root"] | None = None
     search: str = Field(default="", max_length=200)
     artist: str = Field(default="", max_length=300)
-    order: MusicOrder | None = None
+    ordering: (
+        Annotated[
+            str,
+            SortedBy("order", "title", "artist", "album", "genre", "duration_s", "created_at"),
+        ]
+        | None
+    ) = None
     client_id: UUID | None = None

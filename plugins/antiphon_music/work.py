@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.engine.codec import AudioInfo, Unplayable, probe
 from antiphon.engine.codec import measure as measure_file
+from antiphon.pictures import remake_bytes
 from antiphon_music.tags import read_tags
 
 INSPECT = "antiphon_music.work:inspect"
@@ -38,7 +39,8 @@ _PLAYLISTS = (b"#extm3u", b"ffconcat", b"<", b"[playlist]", b"[reference]", b"v=
 def inspect(path: str, cover_path: str) -> dict[str, Any]:
     """What the file at `path` is: `{"refused": reason}`, or its sound, tags and extension.
 
-    An embedded cover is written to `cover_path`, its extension is then in `cover`.
+    An embedded cover is made anew at `cover_path`, its extension is then in `cover`. One that can
+    not be decoded is left out.
     """
     try:
         info = _looked_into(path)
@@ -48,8 +50,7 @@ def inspect(path: str, cover_path: str) -> dict[str, Any]:
     if extension is None:
         return {"refused": f"{info.container} is not a format of audio files"}
     tags = read_tags(path)
-    if tags.cover is not None:
-        Path(cover_path).write_bytes(tags.cover.data)
+    cover = remake_bytes(tags.cover.data, Path(cover_path)) if tags.cover else None
     return {
         "extension": extension,
         "codec": info.codec,
@@ -57,7 +58,7 @@ def inspect(path: str, cover_path: str) -> dict[str, Any]:
         "channels": info.channels,
         "duration_s": info.duration_s,
         "tags": {k: v for k, v in dataclasses.asdict(tags).items() if k != "cover"},
-        "cover": tags.cover.extension if tags.cover else None,
+        "cover": cover,
     }
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from antiphon.errors import Conflict, Invalid, NotFound, PartTimedOut
-from antiphon.plugins import Page, PluginContext
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.types import Principal
 from antiphon_scheduling import records
@@ -44,8 +44,9 @@ class Calendars:
         self._clock = clock
 
     async def find(self, principal: Principal, query: CalendarQuery) -> Page[CalendarView]:
-        """The calendars, by name."""
-        rows, total = await query.fetch(scoped(ScheduleCalendar, principal).order_by("name", "id"))
+        """The calendars, in the order that is asked for."""
+        wanted = ordered(scoped(ScheduleCalendar, principal), query.ordering)
+        rows, total = await query.fetch(wanted)
         return Page(items=tuple([await self._view(row) for row in rows]), total=total)
 
     async def get(self, principal: Principal, calendar_id: UUID) -> CalendarView:

@@ -6,7 +6,7 @@ What is over comes out of the records, what is to come out of a forecast.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.forecast import forecast, is_exact
 from antiphon_scheduling.models import Schedule, ScheduleRecord
 from antiphon_scheduling.neighbours import Said
+from antiphon_scheduling.outcomes import Firing
 from antiphon_scheduling.outlook_views import (
     Explained,
     Explanation,
@@ -28,11 +29,13 @@ from antiphon_scheduling.outlook_views import (
 from antiphon_scheduling.places import Places
 from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.plans import active, read_plans, timezones_of
-from antiphon_scheduling.walltime import day_of
+from antiphon_scheduling.playlists.outlook import Scene, past_of
+from antiphon_scheduling.walltime import TICK, day_of
 
 _MOST_ITEMS = 5_000
 _NEXT_WITHIN = timedelta(days=14)
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 _FAR = timedelta(days=366 * 5)
 _ORDER = list(Verdict)
 
@@ -77,9 +80,7 @@ class Outlooks:
             raise Invalid.field("to", "nobody can look further ahead than five years")
         items = await self._past(state, zone_id, begin, min(end, state.now))
         if end > state.now:
-            items += await asyncio.to_thread(
-                self._coming, state, zone_id, begin, end, most=_MOST_ITEMS
-            )
+            items += await self._ahead(state, zone_id, begin, end)
         if len(items) > _MOST_ITEMS:
             raise Invalid.field("to", f"more than {_MOST_ITEMS} times; choose a shorter period")
         timezone = (await timezones_of([client_id]))[client_id]
@@ -94,6 +95,9 @@ class Outlooks:
         items = await asyncio.to_thread(
             self._coming, state, zone_id, state.now, end, most=limit, playing=True
         )
+        soon = end if len(items) < limit else items[-1].at + TICK
+        items += await self._playlists(state, zone_id, state.now, min(soon, state.now + _DAY))
+        items = sorted((one for one in items if one.result is Result.PLAYS), key=_when)
         timezone = (await timezones_of([client_id]))[client_id]
         return Outlook(zone_id=zone_id, timezone=timezone, items=tuple(items[:limit]))
 
@@ -108,14 +112,22 @@ class Outlooks:
         rows = Schedule.filter(client_id=client_id, deleted_at__isnull=True)
         plans = await read_plans(rows)
         now = self._clock.now()
-        found = {item.schedule_id: item for item in outlook.items}
+        found = {item.schedule_id: item for item in outlook.items if item.schedule_id}
         explained = [
             _explained(
                 plan, found.get(plan.schedule_id), place, minute, now, plan.schedule_id in on
             )
             for plan in plans
         ]
-        explained.sort(key=lambda one: (_ORDER.index(one.verdict), one.name, one.schedule_id))
+        if (scene := await Scene.read(client_id, zone_id, self._zones)) is not None:
+            explained += scene.explained(outlook.items, max(now, minute + _MINUTE))
+        explained.sort(
+            key=lambda one: (
+                _ORDER.index(one.verdict),
+                one.name,
+                str(one.schedule_id or one.playlist_id),
+            )
+        )
         zone = plans[0].zone if plans else UTC
         return Explanation(
             zone_id=zone_id,
@@ -124,6 +136,18 @@ class Outlooks:
             timezone=outlook.timezone,
             schedules=tuple(explained),
         )
+
+    async def firings(self, client_id: UUID, begin: datetime, end: datetime) -> list[Firing]:
+        """All that schedules do from `begin`, or from now on, until before `end`, in any zone."""
+        state = await self._state(client_id)
+
+        def decided() -> list[Firing]:
+            outcomes = forecast(
+                state.plans, state.places, state.said, state.now, begin, end, self._grace
+            )
+            return [one for one in outcomes if isinstance(one, Firing)]
+
+        return await asyncio.to_thread(decided)
 
     async def _state(self, client_id: UUID) -> _State:
         now = self._clock.now()
@@ -150,7 +174,30 @@ class Outlooks:
             for row in rows
             if row.schedule_id in plans
         ]
-        return [item for item in found if item is not None]
+        there = [item for item in found if item is not None]
+        return there + await past_of(state.client_id, zone_id, begin, end)
+
+    async def _ahead(
+        self, state: _State, zone_id: UUID, begin: datetime, end: datetime
+    ) -> list[OutlookItem]:
+        """What is to come of schedules and of playlists."""
+        items = await asyncio.to_thread(self._coming, state, zone_id, begin, end, most=_MOST_ITEMS)
+        return items + await self._playlists(state, zone_id, begin, end)
+
+    async def _playlists(
+        self, state: _State, zone_id: UUID, begin: datetime, end: datetime
+    ) -> list[OutlookItem]:
+        """What is to come of playlists, where the schedules' music goes before."""
+        scene = await Scene.read(state.client_id, zone_id, self._zones)
+        if scene is None:
+            return []
+        # Whether music plays then was decided by the schedules of the day before at the latest.
+        since = max(state.now, begin - _DAY)
+        fresh = replace(state, said=Said())
+        changes = await asyncio.to_thread(
+            self._coming, fresh, zone_id, since, end, most=_MOST_ITEMS, music=True
+        )
+        return await asyncio.to_thread(scene.coming, state.now, begin, end, changes)
 
     def _coming(
         self,
@@ -161,6 +208,7 @@ class Outlooks:
         *,
         most: int,
         playing: bool = False,
+        music: bool = False,
     ) -> list[OutlookItem]:
         """Runs in a thread: nothing in it is shared."""
         plans = {plan.schedule_id: plan for plan in state.plans}
@@ -170,13 +218,19 @@ class Outlooks:
         )
         for outcome in decided:
             item = OutlookItem.coming(outcome, plans[outcome.schedule_id], zone_id)
-            if item is not None and (item.result is Result.PLAYS or not playing):
+            if item is None or (music and item.does not in {"play", "stop"}):
+                continue
+            if item.result is Result.PLAYS or not playing:
                 found.append(item)
             if len(found) >= most:
                 if playing:
                     break
                 raise Invalid.field("to", f"more than {most} times; choose a shorter period")
         return found
+
+
+def _when(item: OutlookItem) -> datetime:
+    return item.at
 
 
 def _explained(

@@ -28,14 +28,15 @@ class Result(StrEnum):
 
 
 class OutlookItem(Frozen):
-    """One time of one schedule in one zone.
+    """One time of one schedule, or of one channel playlist, in one zone.
 
     `does` is announcement, play or stop. `rule` is what names the time; `why` and `reason` say
     what kept it from the zone. `over` tells what did happen from what will.
     """
 
     at: datetime
-    schedule_id: UUID
+    schedule_id: UUID | None = None
+    playlist_id: UUID | None = None
     name: str
     does: str
     announcement_id: UUID | None = None
@@ -45,8 +46,8 @@ class OutlookItem(Frozen):
     by_schedule_id: UUID | None = None
     deferred_from: datetime | None = None
     rule: str
-    layer: Layer
-    priority: int
+    layer: Layer | None = None
+    priority: int | None = None
     over: bool = False
 
     @classmethod
@@ -134,21 +135,22 @@ class Verdict(StrEnum):
 
 
 class Explained(Frozen):
-    """One schedule at one moment in one zone, and when its next time is."""
+    """One schedule, or channel playlist, at one moment in one zone, and when its next time is."""
 
-    schedule_id: UUID
+    schedule_id: UUID | None = None
+    playlist_id: UUID | None = None
     name: str
     verdict: Verdict
     reason: str
     why: Why | None = None
     by_schedule_id: UUID | None = None
     rule: str
-    layer: Layer
+    layer: Layer | None = None
     next_at: datetime | None
 
 
 class Explanation(Frozen):
-    """Every schedule of the client, those that play first."""
+    """Every schedule of the client and every playlist of the zone, those that play first."""
 
     zone_id: UUID
     at: datetime

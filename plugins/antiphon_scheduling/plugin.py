@@ -49,7 +49,7 @@ def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
 
 @hookimpl
 def antiphon_commands() -> typer.Typer:
-    """`antiphon scheduling …`."""
+    """`antiphon schedule …`."""
     return commands
 
 
@@ -83,7 +83,9 @@ async def _scheduler(context: PluginContext) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _channels(context: PluginContext) -> AsyncIterator[None]:
-    async with ChannelRunner(context, SystemClock(), _grace(context)):
+    settings = cast(SchedulingSettings, context.settings)
+    keep = timedelta(days=settings.keep_records_days)
+    async with ChannelRunner(context, SystemClock(), _grace(context), keep):
         yield
 
 

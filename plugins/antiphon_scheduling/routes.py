@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from antiphon.errors import Conflict, Invalid
-from antiphon.plugins import Managers, Page, Request, Route
+from antiphon.plugins import Managers, Page, Request, Route, restore_route
 from antiphon.types import Effect
 from antiphon_scheduling.service import Schedules
 from antiphon_scheduling.views import (
@@ -45,6 +45,9 @@ def schedule_routes(schedules: Schedules, outlook: Sequence[Route] = ()) -> Sequ
 
     async def delete(request: Request[Any, Any]) -> None:
         await schedules.delete(request.principal, request.path[_ID])
+
+    async def restore(request: Request[Any, Any]) -> ScheduleView:
+        return await schedules.restore(request.principal, request.path[_ID])
 
     return [
         Route(
@@ -119,6 +122,7 @@ def schedule_routes(schedules: Schedules, outlook: Sequence[Route] = ()) -> Sequ
             roles=Managers,
             status=204,
         ),
+        restore_route(_ONE, restore, what="a schedule", response=ScheduleView),
         Route(
             method="POST",
             path=f"{_ONE}/toggle",

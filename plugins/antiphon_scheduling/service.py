@@ -8,8 +8,9 @@ from uuid import UUID
 from tortoise.expressions import F
 
 from antiphon.errors import Conflict, NotFound
-from antiphon.plugins import Page, PluginContext
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_scheduling.actions import Actions, NotDone
 from antiphon_scheduling.checks import Checks
@@ -43,8 +44,8 @@ class Schedules:
         self._checks = Checks(context, clock)
 
     async def find(self, principal: Principal, query: ScheduleQuery) -> Page[ScheduleView]:
-        """The schedules that match, by name."""
-        rows = scoped(Schedule, principal).order_by("name", "id")
+        """The schedules that match, in the order that is asked for."""
+        rows = ordered(scoped(Schedule, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
         wanted = query.model_dump(include={"kind", "enabled"}, exclude_none=True)
@@ -127,9 +128,15 @@ class Schedules:
 
     async def remove(self, row: Schedule) -> None:
         """Let a schedule go; its row is kept."""
-        row.deleted_at = self._clock.now()
-        await row.save(update_fields=["deleted_at", "updated_at"])
+        await put_away(row)
         self.tell(row)
+
+    async def restore(self, principal: Principal, schedule_id: UUID) -> ScheduleView:
+        """Bring a deleted schedule back; what it would have done meanwhile is not made up for."""
+        row = await deleted_row(Schedule, "schedule", principal, schedule_id)
+        row.settled_until = self._clock.now()
+        await bring_back(row, f"The schedule {row.name}")
+        return await self._changed(row)
 
     async def run_now(self, principal: Principal, schedule_id: UUID) -> ScheduleRunView:
         """Do at once what the schedule would do next, in all its zones, whatever its rules say.

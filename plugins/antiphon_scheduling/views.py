@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from antiphon.plugins import ApiModel, Line, ListQuery, left_out
+from antiphon.plugins import ApiModel, DeletableQuery, Line, ListQuery, SortedBy, left_out
 from antiphon.types import Band, Frozen
 from antiphon_scheduling.models import Schedule, ScheduleCalendar
 from antiphon_scheduling.plan import Plan
@@ -45,6 +45,7 @@ class ScheduleView(Frozen):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Schedule, plan: Plan, now: datetime) -> Self:
@@ -64,12 +65,13 @@ class ScheduleView(Frozen):
             chime=row.chime,
             enabled=row.enabled,
             timezone=plan.zone.key,
-            next_at=plan.following(now) if row.enabled else None,
+            next_at=plan.following(now) if row.enabled and not row.deleted_at else None,
             last_executed_at=row.last_executed_at,
             fired_count=row.fired_count,
             created_by=row.created_by_id,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
         )
 
 
@@ -124,8 +126,12 @@ class ChangeSchedule(ApiModel):
         return self
 
 
-class ScheduleQuery(ListQuery):
-    """Which schedules to list, by name."""
+class ScheduleQuery(DeletableQuery):
+    """Which schedules to list."""
+
+    ordering: Annotated[str, SortedBy("name", "kind", "enabled", "created_at", "updated_at")] = (
+        "name"
+    )
 
     search: str | None = Field(default=None, max_length=200)
     kind: str | None = Field(default=None, max_length=20)
@@ -221,4 +227,6 @@ class ChangeCalendar(ApiModel):
 
 
 class CalendarQuery(ListQuery):
-    """Calendars are listed by name."""
+    """Which calendars to list."""
+
+    ordering: Annotated[str, SortedBy("name", "created_at", "updated_at")] = "name"

@@ -22,6 +22,9 @@ from antiphon.events import EventBus
 from antiphon.plugins import MqttOffer, PluginContext
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.speech import SpeechRegistry
+from antiphon_devices.accounts.book import MemoryBook
+from antiphon_devices.guests import Guests
+from antiphon_devices.joining import Joining
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
@@ -38,6 +41,7 @@ class World:
     client: UUID = field(default_factory=uuid4)
     bus: EventBus = field(default_factory=EventBus)
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    book: MemoryBook = field(default_factory=MemoryBook)
 
     def __post_init__(self) -> None:
         self.zone = zone_view(self.client)
@@ -59,6 +63,17 @@ class World:
     @property
     def url(self) -> str:
         return (self.data_dir / "integrator.url").read_text().strip()
+
+    @property
+    def enrol_url(self) -> str:
+        return (self.data_dir / "enroll.url").read_text().strip()
+
+    @property
+    def joining(self) -> Joining:
+        """The accounts, and who asks for one."""
+        assert isinstance(self.mqtt.current, Guests)
+        assert self.mqtt.current.joining is not None
+        return self.mqtt.current.joining
 
     async def clients(self) -> Mapping[UUID, ClientInfo]:
         return {
@@ -83,7 +98,7 @@ class World:
             log=logging.getLogger("test.mqtt"),
             mqtt=self.mqtt,
         )
-        async with mqtt_service(context, self.clients):
+        async with mqtt_service(context, self.clients, self.book):
             yield
 
     @asynccontextmanager

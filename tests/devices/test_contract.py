@@ -39,6 +39,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "DeviceState": payloads.AgentState,
     "DeviceInfo": reports.AgentInfo,
     "DeviceAck": reports.AgentAck,
+    "DeviceTelemetry": reports.AgentTelemetry,
+    "EnrolRequest": reports.HeardEnrolRequest,
     "DeviceOrder": reports.DeviceOrder,
     "MirrorOrder": payloads.OrderCommand,
 }
@@ -91,6 +93,7 @@ def test_schemas_have_the_keys_of_the_code(name: str) -> None:
         ("DeviceInfo", reports.UpInfo),
         ("DeviceState", reports.UpState),
         ("DeviceTelemetry", reports.UpTelemetry),
+        ("EnrolRequest", reports.EnrolRequest),
         ("DeviceAck", payloads.Ack),
     ],
 )

@@ -11,11 +11,12 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import distribution, requires
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import aiomqtt
 import pytest
+from pydantic import SecretStr
 from tests.devices.conftest import World, listens
 from tests.fakes.integrator import Integrator, integrating
 from tests.fakes.speakers import Speaker, speaker
@@ -31,6 +32,7 @@ from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.outbox import Outbox
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.speaker import facts, tone
+from antiphon_devices.speaker.meter import Meter
 from antiphon_devices.speaker.settings import SpeakerSettings, WrongSettings, load
 from antiphon_devices.topics import DeviceTopic, Kind
 
@@ -53,13 +55,61 @@ def test_the_agent_needs_two_libraries_and_nothing_of_the_server() -> None:
     assert ours <= {f"antiphon.{name}" for name in ("errors", "events", "processes", "types")}
 
 
+_ALONE = """
+import sys
+from importlib.metadata import requires
+
+allowed = set(sys.argv[1].split(","))
+
+class Bare:  # a machine on which nothing else is installed
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        is_known = top in allowed or top in sys.stdlib_module_names or top.startswith("_")
+        if not is_known:
+            raise ModuleNotFoundError(f"{name} is not installed here")
+
+sys.meta_path.insert(0, Bare())
+from antiphon_devices.speaker.agent import Agent
+from antiphon_devices.speaker.digits import spoken
+from antiphon_devices.speaker.settings import load
+import pkgutil, antiphon_devices.speaker
+for module in pkgutil.walk_packages(antiphon_devices.speaker.__path__, "antiphon_devices.speaker."):
+    __import__(module.name)
+settings = {"URL": "mqtt://enroll:x@h", "STATE_DIR": sys.argv[2]}
+Agent(load(None, {f"ANTIPHON_SPEAKER_{name}": value for name, value in settings.items()}))
+spoken("0123456789")
+"""
+
+
+def test_the_agent_runs_where_its_extra_alone_is_installed(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = {"antiphon", "antiphon_devices"}
+    todo = [_name_of(wish) for wish in project["optional-dependencies"]["speaker"]]
+    while todo:
+        name = todo.pop()
+        modules = {file.parts[0] for file in distribution(name).files or () if file.suffix == ".py"}
+        found |= {module.removesuffix(".py") for module in modules}
+        wishes = requires(name) or []
+        todo += [_name_of(wish) for wish in wishes if ";" not in wish]
+    assert "tortoise" not in found
+    command = [sys.executable, "-c", _ALONE, ",".join(sorted(found)), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def _name_of(wish: str) -> str:
+    return re.split(r"[^\w.-]", wish)[0]
+
+
 def test_what_the_script_installs_is_what_the_project_asks_for() -> None:
     script = ROOT / "config/install-speaker.sh"
     subprocess.run(["sh", "-n", str(script)], check=True)
-    wanted = re.findall(r'"((?:aiomqtt|pydantic)[^"]*)"', script.read_text())
+    lines = (ROOT / "config/speaker-requirements.txt").read_text().splitlines()
+    wanted = {line for line in lines if not line.startswith("#")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert len(wanted) == 2
-    assert set(wanted) <= set(project["dependencies"])
+    assert wanted == set(project["optional-dependencies"]["speaker"])
+    assert wanted <= set(project["dependencies"])
+    assert "config/speaker-requirements.txt" in script.read_text()
     unit = (ROOT / "config/systemd/antiphon-speaker.service").read_text()
     home = re.search(r"^home=(.*)$", script.read_text(), re.MULTILINE)
     assert home is not None
@@ -118,17 +168,29 @@ def test_a_tone_is_as_long_and_as_soft_as_wished() -> None:
     assert abs(peaks[1] * 2 - peaks[0]) <= 2
 
 
-def test_figures_are_read_or_none(tmp_path: Path) -> None:
-    recording = tmp_path / "heard.raw"
-    recording.write_bytes(b"\x00\x40" * 96_000 + b"\x01")
-    gauges = facts.Gauges(recording)
-    figures = gauges.read()
-    assert figures.output_level_db == -6.0
+def test_figures_are_read_or_none() -> None:
+    gauges = facts.Gauges()
+    figures = gauges.read(None)
+    assert figures.output_level_db is None
     assert figures.mem_used_pct is None or 0 < figures.mem_used_pct < 100
     assert figures.clock_offset_ms is None
-    assert facts.level_db(tmp_path / "nothing") is None
+
+
+async def test_the_level_is_that_of_the_recording_or_of_what_a_program_hears(
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "heard.raw"
+    recording.write_bytes(b"\x00\x40" * 96_000 + b"\x01")
+    by_file = SpeakerSettings(url=SecretStr(URL), player=f"file:filename={recording}")
+    assert await Meter(by_file).read() == -6.0
+    by_ear = SpeakerSettings(url=SecretStr(URL), meter_command=f"cat {recording}")
+    assert await Meter(by_ear).read() == -6.0
     recording.write_bytes(b"")
-    assert gauges.read().output_level_db is None
+    assert await Meter(by_file).read() is None
+    for command in ("no-such-program", "false", "sleep 60"):
+        deaf = SpeakerSettings(url=SecretStr(URL), meter_command=command)
+        assert await Meter(deaf).read() is None
+    assert await Meter(SpeakerSettings(url=SecretStr(URL))).read() is None
 
 
 @asynccontextmanager
@@ -241,42 +303,6 @@ async def test_no_program_and_no_card_are_problems_that_are_told(tmp_path: Path)
         assert (ack.json["status"], ack.json["code"]) == ("rejected", "not_supported")
 
 
-async def test_the_account_of_loudspeakers_reaches_one_device_alone(
-    world: World, integrator: Integrator
-) -> None:
-    url = (world.data_dir / "speaker.url").read_text()
-    found = re.match(r"mqtt://(\w+):([^@]+)@127.0.0.1:(\d+)\n", url)
-    assert found is not None
-    async with aiomqtt.Client(
-        "127.0.0.1",
-        int(found[3]),
-        username=found[1],
-        password=found[2],
-        identifier="mine",
-        protocol=aiomqtt.ProtocolVersion.V5,
-    ) as device:
-        for topics in ("#", "antiphon/v1/client/#", "antiphon/v1/device/other/down/#"):
-            await device.subscribe(topics, qos=1)
-        await device.subscribe("antiphon/v1/device/mine/down/#", qos=1)
-        for topic in ("device/other/up/state", "server/status", f"{world.here}/set/volume"):
-            await _publish(device, f"antiphon/v1/{topic}")
-        await integrator.send("device/other/down/cmd/identify", {"id": "1"})
-        await integrator.send("device/mine/down/cmd/identify", {"id": "2"})
-        await _publish(device, "antiphon/v1/device/mine/up/ack")
-        await integrator.hears("device/mine/up/ack")
-        assert not [
-            h for h in integrator.heard if b"stranger" in h.payload and "mine" not in h.topic
-        ]
-        async with asyncio.timeout(5):
-            async for message in device.messages:
-                assert message.topic.value == "antiphon/v1/device/mine/down/cmd/identify"
-                break
-
-
-async def _publish(device: aiomqtt.Client, topic: str) -> None:
-    await device.publish(topic, b'{"id": "stranger", "status": "completed"}', qos=0)
-
-
 async def test_what_many_agents_had_said_before_the_server_came_is_all_heard(world: World) -> None:
     names = [f"d-{number}" for number in range(150)]
     info = {"agent": {"name": "own", "version": "1"}}
@@ -303,7 +329,7 @@ async def test_who_sent_telemetry_and_falls_silent_is_offline() -> None:
     building = Building(FakeZones(bus), devices, _no_clients, telemetry_interval_s=60)
     mirror = Mirror(building, Documents("antiphon/v1", Outbox()), lambda _: None)
     mirror.known.devices.put(view)
-    agents = Agents(building, mirror, lambda _: None, logging.getLogger("test"))
+    agents = Agents(building, mirror, lambda _: None, bus, logging.getLogger("test"))
 
     async def say(kind: Kind, payload: bytes) -> None:
         await agents.report(DeviceTopic(kind, device="pi"), Incoming("", payload, retain=False))

@@ -3,137 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import pytest
-from tests.devices.conftest import listens
-from tests.devices.contract import channel_of, holds
+from tests.devices.house import ADMIN, STARTS_WITHIN_S, WITHIN_S, House, living_in
 from tests.devices.test_broker import _pid_of
-from tests.fakes.database import Tenant, make_tenant, memory_database
-from tests.fakes.integrator import Heard, Integrator, integrating
 from tests.fakes.loudspeakers import tone
 from tests.fakes.speakers import speaker
 from tests.fakes.waiting import eventually
-from tests.fakes.zones import FakeZones
 
-from antiphon.building.devices import DeviceService
 from antiphon.errors import Conflict, PartAway
-from antiphon.events import EventBus
-from antiphon.plugins import DeviceUpdate, DeviceView, PluginContext
-from antiphon.plugins.media import MediaRegistry
-from antiphon.plugins.speech import SpeechRegistry
-from antiphon.settings.models import SnapcastSettings
-from antiphon.streams import Snapcast
-from antiphon.types import Principal
-from antiphon_devices.service import mqtt_service
-from antiphon_devices.settings import MqttSettings
+from antiphon_devices.joining import Admission
 
-ADMIN = Principal.system()
-WITHIN_S = 5.0
 GUIDE = Path(__file__).parents[2] / "docs" / "reference"
-
-
-def _whole_contract(heard: Heard) -> None:
-    """What agents say is judged too: here, they are ours."""
-    holds(heard)
-    channel = channel_of(heard.topic)
-    if "/up/" in heard.topic and not channel.is_text and heard.payload:
-        channel.validator.validate(heard.json)
-        assert heard.retain == channel.retain
-
-
-@dataclass
-class House:
-    tenant: Tenant
-    snapcast: Snapcast
-    devices: DeviceService
-    folder: Path
-    sink: str
-
-    @property
-    def url(self) -> str:
-        return (self.folder / "mqtt" / "speaker.url").read_text().strip()
-
-    @property
-    def conf(self) -> Path:
-        return self.folder / "mqtt" / "mosquitto.conf"
-
-    @asynccontextmanager
-    async def listen(self) -> AsyncIterator[Integrator]:
-        url = (self.folder / "mqtt" / "integrator.url").read_text().strip()
-        await eventually(lambda: listens(urlsplit(url).port or 0))
-        async with integrating(url, _whole_contract) as integrator:
-            yield integrator
-
-    async def until(
-        self, name: str, check: Callable[[DeviceView], bool], within_s: float = WITHIN_S
-    ) -> DeviceView:
-        """The device with this id, once it is as it should be."""
-        seen: DeviceView | None = None
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    for view in await self.devices.views(ADMIN):
-                        if view.device_id == name:
-                            seen = view
-                            if check(view):
-                                return view
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"{name} stays {seen}") from None
-
-    async def adopted(self, name: str) -> DeviceView:
-        view = await self.until(name, lambda v: v.is_online, 15)
-        return await self.devices.update(ADMIN, view.id, DeviceUpdate(zone_id=self.tenant.shop.id))
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    bus = EventBus()
-    settings = SnapcastSettings(
-        bind="127.0.0.1",
-        stream_port=0,
-        control_port=0,
-        http_port=0,
-        buffer_ms=300,
-        codec="pcm",
-    )
-    async with memory_database():
-        tenant = await make_tenant("Roasters")
-        tenant.shop.default_volume = 40
-        await tenant.shop.save()
-        async with (
-            Snapcast(settings, tmp_path / "run", tmp_path / "data", bus) as snapcast,
-            DeviceService(bus, snapcast) as devices,
-        ):
-            sinks = await snapcast.provision({tenant.shop.id: "Shop"})
-            await snapcast.wait_available()
-            context = PluginContext(
-                name="mqtt",
-                settings=MqttSettings(port=0),
-                bus=bus,
-                zones=FakeZones(bus),
-                devices=devices,
-                media=MediaRegistry(),
-                speech=SpeechRegistry(),
-                jobs=SimpleNamespace(),
-                data_dir=tmp_path / "mqtt",
-                media_dir=tmp_path,
-                log=logging.getLogger("test.mqtt"),
-            )
-            async with mqtt_service(context):
-                house = House(tenant, snapcast, devices, tmp_path, sinks[tenant.shop.id])
-                await eventually(lambda: _pid_of(house.conf))
-                yield house
+    async with living_in(tmp_path) as house:
+        yield house
 
 
 async def test_two_agents_join_are_adopted_and_play_at_their_own_volumes(house: House) -> None:
@@ -143,7 +35,9 @@ async def test_two_agents_join_are_adopted_and_play_at_their_own_volumes(house: 
         speaker("left", house.folder, house.url) as left,
         speaker("right", house.folder, house.url, mixer="alsa") as right,
     ):
-        view = await house.until("left", lambda v: v.is_online and v.device_type == "agent", 15)
+        view = await house.until(
+            "left", lambda v: v.is_online and v.device_type == "agent", STARTS_WITHIN_S
+        )
         assert (view.zone_id, view.name, view.volume) == (None, "Left", 50)
         assert view.ip_address == "127.0.0.1"
         assert view.firmware_version.startswith("antiphon-speaker ")
@@ -201,7 +95,7 @@ async def test_whatever_is_killed_the_state_is_right_and_nothing_is_done_again(
         with pytest.raises(PartAway):
             await house.devices.order(ADMIN, left_view.id, "identify", {})
         await left.start()
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         await left.hears(440)
 
         # snapclient.
@@ -264,7 +158,7 @@ async def test_one_loudspeaker_does_what_it_is_told_once(house: House) -> None:
 
 async def test_an_agent_that_hangs_is_offline_by_its_last_will(house: House) -> None:
     async with speaker("left", house.folder, house.url, keepalive_s="2") as left:
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         left.signal(signal.SIGSTOP)
         # Once and a half the keepalive, and mosquitto looks every five seconds.
         await house.until("left", lambda v: not v.is_online, 3 + 5 + 2)
@@ -274,22 +168,29 @@ async def test_an_agent_that_hangs_is_offline_by_its_last_will(house: House) -> 
 
 async def test_a_late_will_is_put_right(house: House) -> None:
     async with house.listen() as heard, speaker("left", house.folder, house.url):
-        await house.until("left", lambda v: v.is_online, 15)
+        await house.until("left", lambda v: v.is_online, STARTS_WITHIN_S)
         since = len(heard.heard)
         await heard.send("device/left/up/status", b"offline", retain=True)
         await heard.hears("device/left/up/status", lambda h: h.payload == b"online", since=since)
         await house.until("left", lambda v: v.is_online)
 
 
-async def test_the_loudspeaker_of_ones_own_that_the_manual_shows_works(house: House) -> None:
+async def test_the_loudspeaker_of_ones_own_that_the_manual_shows_works(
+    house: House, tmp_path: Path
+) -> None:
     page = (GUIDE / "own-speaker.md").read_text()
     assert f"```python\n{(GUIDE / 'own_speaker.py').read_text()}```" in page
     script = await asyncio.create_subprocess_exec(
         sys.executable, str(GUIDE / "own_speaker.py"), house.url, "garden-1",
         stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
     )  # fmt: skip
     try:
         assert script.stdout is not None
+        word, code = (await asyncio.wait_for(script.stdout.readline(), 15)).split()
+        assert word == b"code"
+        await eventually(house.joining.pending)
+        await house.joining.claim(ADMIN, Admission(code.decode()))
         view = await house.adopted("garden-1")
         assert (view.name, view.device_type, view.firmware_version) == (
             "garden-1",

@@ -105,6 +105,20 @@ class House:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
 
+    def command(self, *words: str, expect: int = 0) -> str:
+        """Run `antiphon` beside the server; what it prints."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTIPHON_")}
+        run = subprocess.run(
+            [sys.executable, "-m", "antiphon", *words],
+            env=environment | self._variables | {"COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == expect, run.stderr
+        return run.stdout
+
     # --- the API ------------------------------------------------------------------------------
 
     def request(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 from tortoise.context import TortoiseContext
 
@@ -15,11 +16,20 @@ from antiphon.types import Principal, Role
 
 
 @asynccontextmanager
-async def memory_database() -> AsyncIterator[None]:
+async def memory_database(**plugins: str) -> AsyncIterator[None]:
+    """`plugins` are modules with tables of plugins, by the plugin's name."""
+    modules: dict[str, Iterable[str | ModuleType]] = {"antiphon": list(CORE_TABLES.modules)}
+    modules |= {name: [module] for name, module in plugins.items()}
     async with TortoiseContext() as context:
-        await context.init(
-            db_url="sqlite://:memory:", modules={"antiphon": list(CORE_TABLES.modules)}
-        )
+        apps = {
+            name: {"models": list(models), "default_connection": "default"}
+            for name, models in modules.items()
+        }
+        connection = {
+            "engine": "antiphon.store.sqlite",
+            "credentials": {"file_path": ":memory:"},
+        }
+        await context.init(config={"connections": {"default": connection}, "apps": apps})
         await context.generate_schemas()
         yield
 

@@ -1,25 +1,28 @@
-"""A clock that goes when it is told to, and lets its one waiter act before it goes on."""
+"""A clock that goes when it is told to, and lets those who wait on it act before it goes on."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
 
+_Wait = tuple[datetime, asyncio.Event]
+
 
 class HandClock:
-    """Implements `Clock`. `rest` returns when the waiter has nothing to do until a later time."""
+    """Implements `Clock`. `rest` returns when no waiter has anything to do until a later time."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._until: datetime | None = None
-        self._wake = asyncio.Event()
+        self._waiters: dict[asyncio.Task[object], _Wait | None] = {}
         self._ticked = asyncio.Event()
 
     def now(self) -> datetime:
         return self._now
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
-        self._until, self._wake = until, wake
+        waiter = asyncio.current_task()
+        assert waiter is not None
+        self._waiters[waiter] = (until, wake)
         while self._now < until and not wake.is_set():
             self._ticked.clear()
             waits = [asyncio.create_task(event.wait()) for event in (wake, self._ticked)]
@@ -28,7 +31,7 @@ class HandClock:
             finally:
                 for task in waits:
                     task.cancel()
-        self._until = None
+        self._waiters[waiter] = None
 
     async def rest(self) -> None:
         async with asyncio.timeout(20):
@@ -37,8 +40,17 @@ class HandClock:
 
     def _is_at_rest(self) -> bool:
         calling = any(task.get_name().startswith("schedule ") for task in asyncio.all_tasks())
-        waiting = self._until is not None and self._until > self._now and not self._wake.is_set()
+        waits = [wait for task, wait in self._waiters.items() if not task.done()]
+        waiting = bool(waits) and all(
+            wait is not None and wait[0] > self._now and not wait[1].is_set() for wait in waits
+        )
         return waiting and not calling
+
+    @property
+    def _until(self) -> datetime | None:
+        """When the first of the waiters has something to do."""
+        waits = [wait for task, wait in self._waiters.items() if not task.done()]
+        return min((wait[0] for wait in waits if wait is not None), default=None)
 
     async def advance_to(self, now: datetime) -> None:
         """Jump there, as a machine does that slept, and let the waiter act."""

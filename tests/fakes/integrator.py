@@ -97,7 +97,7 @@ class Integrator:
         such_as: Callable[[Heard], bool] = lambda _: True,
         *,
         since: int = 0,
-        timeout_s: float = 8.0,
+        timeout_s: float = 20.0,
     ) -> Heard:
         """The first message on `topic` since the index `since` that is `such_as`."""
 
@@ -111,7 +111,7 @@ class Integrator:
         assert result is not None
         return result
 
-    async def until(self, check: Callable[[], bool], timeout_s: float = 8.0) -> None:
+    async def until(self, check: Callable[[], bool], timeout_s: float = 20.0) -> None:
         """Wait until what was heard is as `check` wants it."""
         async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(check)

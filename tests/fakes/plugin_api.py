@@ -103,6 +103,7 @@ async def plugin_api(
         live=cast(Live, None),
         jobs=jobs,
         routes=routes,
+        media_dir=context.media_dir,
     )
     async with serve(parts) as server, ClientSession() as session:
         yield PluginApi(session, server.url)

@@ -30,7 +30,10 @@ class FakeCall:
 
 
 class FakeRenderer:
-    """`is_deaf`: takes commands and never reports. `broken`: paths that it can not read."""
+    """`is_deaf`: takes commands and never reports. `broken`: paths that it can not read.
+
+    `waits`: programmes that do not go on behind the end of their track.
+    """
 
     def __init__(self, track_s: float = 100.0) -> None:
         self.commands: list[Command] = []
@@ -40,6 +43,8 @@ class FakeRenderer:
         self.calls: dict[str, FakeCall] = {}
         self.is_deaf = False
         self.broken: set[str] = set()
+        self.waits: set[str] = set()
+        self.between: set[str] = set()
         self.track_s = track_s
         self._handlers: list[Callable[[Report], None]] = []
         self._frame = 0
@@ -87,6 +92,10 @@ class FakeRenderer:
                 self.programmes[name].playing = False
             case protocol.Resume(programme=name):
                 self.programmes[name].playing = True
+            case protocol.HoldNext(programme=name, hold=True):
+                self.waits.add(name)
+            case protocol.HoldNext(programme=name):
+                self._go_on(name)
             case protocol.DropProgramme(programme=name):
                 del self.programmes[name]
             case protocol.StartCall():
@@ -103,6 +112,7 @@ class FakeRenderer:
 
     def _load(self, command: protocol.LoadProgramme) -> None:
         name = command.programme
+        self.between.discard(name)
         before = self.programmes.get(name)
         if before is not None and before.tracks:
             entry = before.tracks[0].entry
@@ -158,7 +168,16 @@ class FakeRenderer:
         programme = self.programmes[name]
         ended = programme.tracks.pop(0)
         self.emit(protocol.TrackFinished(name, ended.entry, self.track_s, "ended"))
-        self._begin(name, 0.0)
+        if name in self.waits:
+            self.between.add(name)
+        else:
+            self._begin(name, 0.0)
+
+    def _go_on(self, name: str) -> None:
+        self.waits.discard(name)
+        if name in self.between:
+            self.between.discard(name)
+            self._begin(name, 0.0)
 
     def end_call(self, name: str, zone: str, reason: str = "completed", seconds: float = 3) -> None:
         call = self.calls[name]

@@ -41,6 +41,7 @@ class Speaker(Loudspeaker):
             "url": url,
             "device_id": name,
             "name": name.title(),
+            "state_dir": str(self.folder / "state"),
             "player": f"file:filename={recording}",
             "tone_command": f"sh -c 'cat > {self.tone}'",
             **settings,

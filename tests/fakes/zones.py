@@ -9,7 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from antiphon.errors import AntiphonError, Conflict, NotFound
-from antiphon.events import CallChanged, DeviceChanged, EventBus, PlaybackChanged, ZoneDeleted
+from antiphon.events import (
+    CallChanged,
+    DeviceChanged,
+    DeviceRemoved,
+    EventBus,
+    PlaybackChanged,
+    ZoneDeleted,
+)
 from antiphon.plugins import (
     AnnouncementView,
     CallRequest,
@@ -65,6 +72,11 @@ def device_view(client_id: UUID | None, zone_id: UUID | None, device_id: str) ->
         latency_ms=0,
         last_seen=datetime.now(UTC),
     )
+
+
+def _sees(principal: Principal, zone: PlaybackView) -> bool:
+    is_own = principal.client_id in (None, zone.client_id)
+    return is_own and principal.floor_id in (None, zone.floor_id)
 
 
 class FakeZones:
@@ -141,7 +153,7 @@ class FakeZones:
 
     def _see(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         zone = self.by_id.get(zone_id)
-        if zone is None or principal.client_id not in (None, zone.client_id):
+        if zone is None or not _sees(principal, zone):
             raise NotFound("zone", zone_id)
         return zone
 
@@ -151,8 +163,7 @@ class FakeZones:
         return [
             zone
             for zone in self.by_id.values()
-            if principal.client_id in (None, zone.client_id)
-            and (only is None or zone.zone_id in only)
+            if _sees(principal, zone) and (only is None or zone.zone_id in only)
         ]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
@@ -176,6 +187,13 @@ class FakeZones:
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("redraw", principal, zone_id)
         return self._see(principal, zone_id)
+
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        self._ask("go_on", principal, zone_id)
+        return self._see(principal, zone_id)
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        return await self.call(principal, request)
 
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("pause", principal, zone_id)
@@ -280,6 +298,15 @@ class FakeDevices:
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         await self.view(principal, device_id)
         return self.change(device_id, volume=volume)
+
+    async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
+        device = await self.view(principal, device_id)
+        del self.by_id[device_id]
+        gone = DeviceRemoved(
+            client_id=device.client_id, device_id=device_id, hardware_id=device.device_id
+        )
+        self.bus.publish(gone)
+        return device
 
     async def report(self, report: DeviceReport) -> DeviceView:
         self.reports.append(report)

@@ -123,7 +123,9 @@ def test_every_command_is_documented() -> None:
     for point in entry_points(group="antiphon.plugins"):
         hook = getattr(point.load(), "antiphon_commands", None)
         if hook is not None and point.dist is not None and point.dist.name == "antiphon":
-            commands |= {f"antiphon {point.name} {name}" for name in _commands(hook())}
+            group = hook()
+            own = group.info.name if isinstance(group.info.name, str) else point.name
+            commands |= {f"antiphon {own} {name}" for name in _commands(group)}
     documented = {
         " ".join(words)
         for line in re.findall(r"^\| `(antiphon [^`]+)`", text, re.MULTILINE)

@@ -20,10 +20,13 @@ FOR_PLUGINS = (
     "antiphon.store",
     "antiphon.tenancy",
     "antiphon.processes",
+    "antiphon.text",
+    "antiphon.pictures",  # for jobs, which import as little as they can
     "antiphon.engine.codec",
     "antiphon.engine.encode",
     "antiphon.settings",  # for commands, which run without a server and have no context
     "antiphon.jobs",
+    "antiphon.offline",
 )
 
 

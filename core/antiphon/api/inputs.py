@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from pydantic_core import from_json
 
 from antiphon.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
 from antiphon.plugins.routes import Route
+from antiphon.plugins.wrong import unstorable, wrong_fields
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -43,11 +43,11 @@ def read_query(model: type[BaseModel], given: MultiMapping[str]) -> BaseModel:
         values[name] = list(every) if many else every[0]
         if len(every) > 1 and not many:
             wrong.append(FieldError(name, "is given more than once"))
-    wrong += _unprintable(values)
+    wrong += unstorable(values)
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
-        raise Invalid([*wrong, *_wrong_fields(error, model)], "The query") from None
+        raise Invalid([*wrong, *wrong_fields(error, model)], "The query") from None
     if wrong:
         raise Invalid(wrong, "The query")
     return checked
@@ -61,13 +61,13 @@ async def read_body(route: Route, model: type[BaseModel], request: web.Request) 
     elif not _is_json(request):
         raise UnsupportedMedia("The body", f"{request.content_type} is not application/json")
     try:
-        wrong = list(_unprintable(from_json(content, allow_inf_nan=False)))
+        wrong = list(unstorable(from_json(content, allow_inf_nan=False)))
     except ValueError as error:
         raise Invalid.field("body", f"this is not JSON: {error}") from None
     try:
         checked = model.model_validate_json(content, strict=True)
     except ValidationError as error:
-        raise Invalid([*wrong, *_wrong_fields(error, model)], "The body") from None
+        raise Invalid([*wrong, *wrong_fields(error, model)], "The body") from None
     if wrong:
         raise Invalid(wrong, "The body")
     return checked
@@ -87,31 +87,6 @@ async def _read(request: web.Request, limit: int) -> bytes:
         if len(content) > limit:
             raise TooLarge("The body", limit)
     return bytes(content)
-
-
-def _wrong_fields(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
-    for one in error.errors(include_url=False, include_context=False, include_input=False):
-        field = ".".join(str(step) for step in one["loc"])
-        message = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "extra_forbidden":
-            message = "there is no such field"
-            if len(one["loc"]) == 1 and (
-                near := difflib.get_close_matches(field, model.model_fields)
-            ):
-                message += f"; did you mean {near[0]}?"
-        yield FieldError(field[:200] or "body", message)
-
-
-def _unprintable(value: Any, path: str = "") -> Iterator[FieldError]:
-    """Strings with a NUL, which no database and no file name can hold."""
-    if isinstance(value, str) and "\0" in value:
-        yield FieldError(path or "body", "the character NUL is not allowed")
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _unprintable(item, f"{path}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unprintable(item, f"{path}.{index}".lstrip("."))
 
 
 def _is_list(annotation: Any) -> bool:

@@ -18,6 +18,7 @@ from antiphon.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    Refused,
     ScopeMissing,
     SubscriptionInactive,
     TooLarge,
@@ -99,7 +100,7 @@ def errors_of(route: Route) -> list[type[AntiphonError]]:
     if takes_body or route.query is not None or "_id}" in route.path:
         found.append(Invalid)
     if takes_body:
-        found += [TooLarge, UnsupportedMedia]
+        found += [Refused, TooLarge, UnsupportedMedia]
     return list(dict.fromkeys([*found, *route.errors, UnexpectedError]))
 
 

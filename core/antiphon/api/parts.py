@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -85,4 +86,5 @@ class ApiParts:
     told: Callable[[], Mapping[str, PartHealth]] = dict
     media: MediaRegistry = field(default_factory=MediaRegistry)
     audit: Callable[[Entry], None] = unwatched
+    media_dir: Path = Path("media")
     metrics: Metrics = field(default_factory=Metrics)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import Field
 
 from antiphon.errors import (
@@ -103,6 +104,10 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             # Else aiohttp would read on, and log what it finds as a mistake of its own.
             request.content.feed_eof()
             response = respond(Refused("The body broke off, or is not packed as its header says."))
+            response.force_close()
+            return response
+        case BadHttpMessage():  # a part of a form, whose head aiohttp can not read
+            response = respond(Refused("The body is not a form that can be read."))
             response.force_close()
             return response
         case web.HTTPNotFound():

@@ -18,10 +18,12 @@ from antiphon.api.audited import audited
 from antiphon.api.authentication import Authenticator
 from antiphon.api.dispatch import mount
 from antiphon.api.endless import EndlessAnswers
+from antiphon.api.journal import Journal
 from antiphon.api.openapi import openapi
 from antiphon.api.pages import add_pages
 from antiphon.api.parts import ApiParts
 from antiphon.api.problems import PREPARED, problems
+from antiphon.api.protocol import HEADERS, Runner
 from antiphon.api.proxies import trusting
 from antiphon.api.routes.api_tokens import api_token_routes
 from antiphon.api.routes.audit import audit_routes
@@ -37,7 +39,9 @@ from antiphon.api.routes.playback import playback_routes
 from antiphon.api.routes.stats import stats_routes
 from antiphon.api.routes.system import system_routes
 from antiphon.api.routes.users import user_routes
+from antiphon.api.sockets import SocketParts
 from antiphon.errors import Misconfigured
+from antiphon.plugins.pictures import Pictures
 from antiphon.plugins.routes import Route
 from antiphon.settings.models import HttpSettings
 from antiphon.tenancy.mail import Mailer
@@ -46,15 +50,7 @@ from antiphon.tenancy.tokens import Tokens
 _log = logging.getLogger(__name__)
 
 _SHUTDOWN_S = 2.0
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
+_SLOW_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +68,16 @@ async def serve(parts: ApiParts) -> AsyncIterator[Server]:
 
     Raises Misconfigured where the host's address is not one of this machine.
     """
-    endless = EndlessAnswers()
-    app = _application(parts, endless)
-    runner = web.AppRunner(
+    endless, journal = EndlessAnswers(), Journal()
+    app = _application(parts, endless, journal)
+    runner = Runner(
         app, access_log_class=_AccessLog, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
     )
     await runner.setup()
     try:
-        async with parts.metrics.watching():
-            yield await _listen(runner, parts.http)
+        with journal.following(parts.bus):
+            async with parts.metrics.watching():
+                yield await _listen(runner, parts.http)
     finally:
         endless.end()
         await runner.cleanup()
@@ -90,17 +87,19 @@ def core_routes(
     parts: ApiParts,
     authenticator: Authenticator,
     endless: EndlessAnswers,
+    journal: Journal | None = None,
     mailer: Mailer | None = None,
 ) -> list[Route]:
     """Every operation that the core brings."""
     accounts = AccountParts.of(
         authenticator, parts.accounts, parts.http, mailer or Mailer(parts.mail)
     )
+    sockets = SocketParts(parts, authenticator, endless, journal or Journal())
     return [
         *auth_routes(accounts),
         *api_token_routes(),
-        *user_routes(accounts),
-        *client_routes(accounts),
+        *user_routes(accounts, Pictures(parts.media_dir, parts.jobs)),
+        *client_routes(accounts, parts.bus),
         *building_routes(parts),
         *playback_routes(parts),
         *listen_routes(parts, endless),
@@ -110,18 +109,18 @@ def core_routes(
         *audit_routes(),
         *stats_routes(parts),
         *metrics_routes(parts),
-        *event_routes(parts, authenticator, endless),
+        *event_routes(sockets),
     ]
 
 
 def core_operations(parts: ApiParts) -> set[tuple[str, str]]:
     """The method and the path of every operation that no plugin may claim."""
     authenticator = Authenticator(Tokens(parts.secret_key, 1))
-    routes = core_routes(parts, authenticator, EndlessAnswers())
+    routes = core_routes(parts, authenticator, EndlessAnswers(), Journal(), Mailer(parts.mail))
     return {(route.method, route.path) for route in routes}
 
 
-def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
+def _application(parts: ApiParts, endless: EndlessAnswers, journal: Journal) -> web.Application:
     max_upload = parts.http.max_upload_mb << 20
     app = web.Application(
         middlewares=[
@@ -134,7 +133,7 @@ def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
     authenticator = Authenticator(Tokens(parts.secret_key, parts.http.access_token_minutes * 60))
     mailer = Mailer(parts.mail)
     routes = audited(
-        [*core_routes(parts, authenticator, endless, mailer), *parts.routes], parts.audit
+        [*core_routes(parts, authenticator, endless, journal, mailer), *parts.routes], parts.audit
     )
     mount(app, routes, authenticator, max_upload)
     add_pages(app, partial(openapi, routes, __version__))
@@ -149,8 +148,8 @@ def _application(parts: ApiParts, endless: EndlessAnswers) -> web.Application:
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
     request[PREPARED] = True
-    response.headers["Server"] = "Antiphon"
-    for name, value in _HEADERS.items():
+    response.headers["Server"] = HEADERS["Server"]
+    for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 
 
@@ -180,10 +179,14 @@ def _unusable(http: HttpSettings, error: OSError) -> Misconfigured:
 
 
 class _AccessLog(AbstractAccessLogger):
-    """A line per request, without its query: tokens may be in there."""
+    """A line per request for those who look for something; else what went wrong or took long.
+
+    Always without its query: tokens may be in there.
+    """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        self.logger.info(
+        self.logger.log(
+            _level(response, time),
             "%s %s %s %d %.0f ms",
             request.remote,
             request.method,
@@ -191,3 +194,10 @@ class _AccessLog(AbstractAccessLogger):
             response.status,
             time * 1000,
         )
+
+
+def _level(response: web.StreamResponse, time: float) -> int:
+    if response.status >= 500:
+        return logging.WARNING
+    is_endless = response.status == 101 or response.content_type.startswith("audio/")
+    return logging.INFO if time >= _SLOW_S and not is_endless else logging.DEBUG

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from tortoise import fields
@@ -53,6 +54,10 @@ class Zone(SoftDeleteModel):
     class Meta:
         table = "zone"
         indexes = (("client_id", "name"),)
+
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (self.image,)
 
 
 class Device(TimestampedModel):

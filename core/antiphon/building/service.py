@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,12 @@ from tortoise.queryset import QuerySet
 
 from antiphon.building.models import Floor, Zone
 from antiphon.building.views import FloorCreate, FloorUpdate, ZoneCreate, ZoneUpdate
-from antiphon.errors import Conflict, Invalid, NotFound
+from antiphon.errors import Conflict, Invalid, NotFound, RestoreRefused
 from antiphon.events import EventBus, ZoneChanged, ZoneCreated, ZoneDeleted
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.tenancy.subscriptions import check_floors
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 
 FIRST_FLOOR = "Ground floor"
@@ -32,14 +32,6 @@ class Building:
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
         self._changing = asyncio.Lock()
-
-    def floors(self, principal: Principal) -> QuerySet[Floor]:
-        """The floors that `principal` sees, by name."""
-        return scoped(Floor, principal).order_by("name", "id")
-
-    def zones(self, principal: Principal) -> QuerySet[Zone]:
-        """The zones that `principal` sees, by name."""
-        return scoped(Zone, principal).order_by("name", "id")
 
     async def floor(self, principal: Principal, floor_id: UUID) -> Floor:
         """One floor."""
@@ -83,8 +75,18 @@ class Building:
                     f"There are zones on the floor {floor.name}: {', '.join(names[:5])}. "
                     "Move or delete them first."
                 )
-            floor.deleted_at = datetime.now(UTC)
-            await floor.save()
+            await put_away(floor)
+
+    async def restore_floor(self, principal: Principal, floor_id: UUID) -> Floor:
+        """Bring a deleted floor back. Raises RestoreRefused where its name is taken.
+
+        Raises LimitReached or PremiumNeeded as `create_floor`.
+        """
+        async with self._changing:
+            floor = await deleted_row(Floor, "floor", principal, floor_id)
+            await _name_still_free(Floor, floor)
+            floor.is_premium = await self._another_floor(floor.client_id)
+            return await bring_back(floor, f"The floor {floor.name}")
 
     async def create_zone(self, principal: Principal, new: ZoneCreate) -> Zone:
         """Add a zone, which is heard at once. Raises Conflict where the name is taken.
@@ -121,9 +123,29 @@ class Building:
         """Remove a zone: it falls silent and its loudspeakers are free."""
         async with self._changing:
             zone = await self.zone(principal, zone_id)
-            zone.deleted_at = datetime.now(UTC)
-            await zone.save()
+            await put_away(zone)
         self._bus.publish(ZoneDeleted(client_id=zone.client_id, zone_id=zone.id))
+
+    async def restore_zone(self, principal: Principal, zone_id: UUID) -> Zone:
+        """Bring a deleted zone back, without its loudspeakers, which have been free since.
+
+        Raises RestoreRefused where its name is taken or its floor is gone.
+        """
+        async with self._changing:
+            zone = await deleted_row(Zone, "zone", principal, zone_id)
+            await _name_still_free(Zone, zone)
+            if not await Floor.exists(id=zone.floor_id, deleted_at__isnull=True):
+                reason = "the floor that it lay on was deleted; restore that first"
+                raise RestoreRefused(f"The zone {zone.name}", reason)
+            await bring_back(zone, f"The zone {zone.name}")
+        self._bus.publish(ZoneCreated(client_id=zone.client_id, zone_id=zone.id))
+        return zone
+
+    async def set_image(self, zone: Zone, image: str | None) -> Zone:
+        """Note where the picture of a zone lies; None for a zone without."""
+        zone.image = image
+        await zone.save(update_fields=["image", "updated_at"])
+        return zone
 
     async def _first_floor(self, principal: Principal, client_id: UUID) -> UUID:
         floors = scoped(Floor, principal).filter(client_id=client_id).order_by("created_at")
@@ -139,16 +161,20 @@ class Building:
         self, principal: Principal, client_id: UUID, name: str, description: str
     ) -> Floor:
         await _free_name(Floor, client_id, name)
-        client = await Client.get(id=client_id)
-        floors = await Floor.filter(client_id=client_id, deleted_at__isnull=True).count()
-        check_floors(client, floors)
         return await Floor.create(
             client_id=client_id,
             name=name,
             description=description,
-            is_premium=floors > 0,
+            is_premium=await self._another_floor(client_id),
             created_by_id=principal.user_id,
         )
+
+    async def _another_floor(self, client_id: UUID) -> bool:
+        """Whether the next floor is not the first; raises where there may be no other."""
+        client = await Client.get(id=client_id)
+        floors = await Floor.filter(client_id=client_id, deleted_at__isnull=True).count()
+        check_floors(client, floors)
+        return floors > 0
 
 
 def _check_quiet_hours(begin: object, end: object) -> None:
@@ -168,8 +194,20 @@ async def _names(rows: QuerySet[Any]) -> list[str]:
 async def _free_name(
     model: type[Floor | Zone], client_id: UUID, name: str, but: UUID | None = None
 ) -> None:
+    if await _is_taken(model, client_id, name, but):
+        raise Conflict(f"There is a {model.__name__.lower()} named {name} already.")
+
+
+async def _name_still_free(model: type[Floor | Zone], row: Floor | Zone) -> None:
+    if await _is_taken(model, row.client_id, row.name, row.id):
+        what = model.__name__.lower()
+        raise RestoreRefused(f"The {what} {row.name}", f"another {what} has its name by now")
+
+
+async def _is_taken(
+    model: type[Floor | Zone], client_id: UUID, name: str, but: UUID | None
+) -> bool:
     others = model.filter(client_id=client_id, deleted_at__isnull=True)
     if but is not None:
         others = others.exclude(id=but)
-    if _folded(name) in {_folded(other) for other in await _names(others)}:
-        raise Conflict(f"There is a {model.__name__.lower()} named {name} already.")
+    return _folded(name) in {_folded(other) for other in await _names(others)}

@@ -25,6 +25,7 @@ class FloorView(Frozen):
     is_premium: bool
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
 
 class FloorCreate(ApiModel):
@@ -55,8 +56,10 @@ class ZoneView(Frozen):
     quiet_from: time | None
     quiet_until: time | None
     is_active: bool
+    has_image: bool = False
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
     playback: PlaybackView | None = None
 
 

@@ -19,6 +19,10 @@ app = typer.Typer(
 )
 users = typer.Typer(help="People who can log in.", no_args_is_help=True)
 app.add_typer(users, name="user")
+devices = typer.Typer(help="Loudspeakers that join.", no_args_is_help=True)
+app.add_typer(devices, name="device")
+integrators = typer.Typer(help="Accounts at the MQTT broker.", no_args_is_help=True)
+app.add_typer(integrators, name="integrator")
 
 
 class UserRole(StrEnum):
@@ -154,6 +158,77 @@ def user_password(
     from antiphon.cli.accounts import new_password
 
     new_password(email)
+
+
+@devices.command("pending")
+def device_pending() -> None:
+    """List the loudspeakers that ask to join."""
+    from antiphon.cli.devices import print_pending
+
+    print_pending()
+
+
+@devices.command("confirm")
+def device_confirm(
+    code: Annotated[str, typer.Argument(help="The six digits that it shows or speaks.")],
+    zone: Annotated[str | None, typer.Option(help="Where it stands: a zone's name or id.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+) -> None:
+    """Let a loudspeaker join."""
+    from antiphon.cli.devices import confirm
+
+    confirm(code, zone, name)
+
+
+@devices.command("reject")
+def device_reject(
+    pending: Annotated[str, typer.Argument(help="Its id, as `device pending` lists it.")],
+) -> None:
+    """Do not hear a loudspeaker's request for an hour."""
+    from antiphon.cli.devices import reject
+
+    reject(pending)
+
+
+@devices.command("revoke")
+def device_revoke(
+    device: Annotated[str, typer.Argument(help="A loudspeaker's name or id.")],
+) -> None:
+    """Cut a loudspeaker off: its account is taken away, and it leaves its zone."""
+    from antiphon.cli.devices import revoke
+
+    revoke(device)
+
+
+@integrators.command("add")
+def integrator_add(
+    name: Annotated[str, typer.Argument(help="What uses it, such as `Home Assistant`.")],
+    client: Annotated[
+        UUID | None, typer.Option(help="What it sees, where there are several clients.")
+    ] = None,
+) -> None:
+    """Make an account that sees one client; its password is printed once."""
+    from antiphon.cli.devices import add_integrator
+
+    add_integrator(name, client)
+
+
+@integrators.command("list")
+def integrator_list() -> None:
+    """List the accounts of programs at the MQTT broker."""
+    from antiphon.cli.devices import list_integrators
+
+    list_integrators()
+
+
+@integrators.command("revoke")
+def integrator_revoke(
+    username: Annotated[str, typer.Argument(help="The account's user name.")],
+) -> None:
+    """Take an account away; whoever is logged in with it is cut off."""
+    from antiphon.cli.devices import revoke_integrator
+
+    revoke_integrator(username)
 
 
 @app.command("openapi")

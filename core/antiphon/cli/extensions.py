@@ -24,9 +24,13 @@ _COLOURS = {PluginStatus.READY: "green", PluginStatus.DISABLED: "yellow"}
 
 
 def add_plugin_commands(app: typer.Typer) -> None:
-    """Put each plugin's commands under its name. A plugin that fails here is left out."""
+    """Put each plugin's commands under its name, or the one that they have themselves.
+
+    A plugin that fails here is left out.
+    """
     for name, commands in load_plugins(disabled_plugins()).commands().items():
-        app.add_typer(commands, name=name)
+        own = commands.info.name
+        app.add_typer(commands, name=own if isinstance(own, str) and own else name)
 
 
 def print_plugins() -> None:

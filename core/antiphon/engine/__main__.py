@@ -67,6 +67,7 @@ def _run(link: _Link) -> None:
         link.flush()
         started = renderer.began_at = time.monotonic()
         blocks = 0
+        worst_s = 0.0
         while link.open:
             wait = started + blocks * block_s - time.monotonic()
             if selector.select(max(0.0, wait)):
@@ -75,11 +76,13 @@ def _run(link: _Link) -> None:
                 link.flush()
             if wait > 0:
                 continue
-            if -wait > _LOST_AFTER_S:
-                renderer.late(-wait)
+            late_s = -wait if -wait > _LOST_AFTER_S else 0.0
+            if late_s > worst_s:  # what has been counted of this delay is not counted again
+                renderer.late(late_s - worst_s)
                 if -wait > _GIVE_UP_AFTER_S:
                     started -= wait  # go on from now
                     renderer.began_at = started
+            worst_s = late_s and max(worst_s, late_s)
             renderer.tick()
             blocks += 1
             link.flush()

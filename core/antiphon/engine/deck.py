@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from antiphon.engine.cache import PcmCache, Recording, Source
 from antiphon.engine.codec import Reader, Samples, Unplayable
 from antiphon.engine.protocol import SAMPLE_RATE
 
@@ -38,7 +39,8 @@ class Deck:
         self.filling = False
         self._gain_db = gain_db
         self._low_water = LOW_WATER_FRAMES + int(ahead_s * SAMPLE_RATE)
-        self._reader: Reader | None = None
+        self._reader: Source | None = None
+        self._recording: Recording | None = None
         self._source: Iterator[Samples] | None = None
         self._chunks: deque[Samples] = deque()
         self._head = 0
@@ -98,42 +100,51 @@ class Deck:
         self._consumed += frames - wanted
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def peek(self, frames: int) -> Samples | None:
-        """The next frames without taking them, if they lie in one chunk."""
+    def peek(self, frames: int) -> Samples:
+        """The next frames without taking them: as many as lie in one chunk."""
         if not self._chunks:
-            return None
-        ahead = self._chunks[0][self._head : self._head + frames]
-        return ahead if len(ahead) == frames else None
+            return _NOTHING
+        return self._chunks[0][self._head : self._head + frames]
 
-    def fill(self) -> None:
+    def fill(self, cache: PcmCache | None = None) -> None:
         """Decode one more chunk. Blocks; called on the feeder's thread. Never raises."""
         try:
-            self._fill()
+            if self._source is None:
+                self._source = self._open(cache)
+            self._fill(self._source)
         except Unplayable as error:
             self._end(str(error))
         except Exception as error:  # a codec's surprise must cost this file, not the renderer
             self._end(f"{type(error).__name__}: {error}")
 
-    def _fill(self) -> None:
-        if self._source is None:
+    def _open(self, cache: PcmCache | None) -> Iterator[Samples]:
+        if cache is None:
             self._reader = Reader(self.path, self._gain_db)
-            self.duration_s = self._reader.duration_s
-            if self.position_s:
-                self._reader.seek(self.position_s)
-            self._source = self._reader.blocks()
+        else:
+            self._reader, self._recording = cache.open(self.path, self._gain_db)
+        self.duration_s = self._reader.duration_s
+        if self.position_s:
+            self._recording = None  # of a whole file only
+            self._reader.seek(self.position_s)
+        return self._reader.blocks()
+
+    def _fill(self, source: Iterator[Samples]) -> None:
         # The first refill is short, so that a call or a skip starts at once.
         wanted = CHUNK_FRAMES if self._produced else CHUNK_FRAMES // 8
         pieces: list[Samples] = []
         gathered = 0
         while gathered < wanted and not self._closed:
-            piece = next(self._source, None)
+            piece = next(source, None)
             if piece is None:
                 break
             pieces.append(piece)
             gathered += len(piece)
         if gathered:
-            self._chunks.append(np.concatenate(pieces))
+            chunk = np.concatenate(pieces)
+            self._chunks.append(chunk)
             self._produced += gathered
+            if self._recording is not None:
+                self._recording.add(chunk)
         if gathered < wanted:
             self._end(None if self._produced else "it holds no samples")
 
@@ -144,6 +155,9 @@ class Deck:
 
     def _release(self) -> None:
         self._source = None
+        if self._recording is not None:
+            self._recording.finish(whole=self.ended and not (self.error or self._closed))
+            self._recording = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -162,7 +176,9 @@ class Deck:
 
 
 class Feeder(Protocol):
-    """Fills decks."""
+    """Fills decks, from `cache` where there is one."""
+
+    cache: PcmCache | None
 
     def feed(self, deck: Deck) -> None:
         """Fill a hungry deck, now or soon."""
@@ -174,10 +190,12 @@ class Feeder(Protocol):
 class InlineFeeder:
     """Fills at once, on the caller's thread: for rendering faster than real time, and tests."""
 
+    cache: PcmCache | None = None
+
     def feed(self, deck: Deck) -> None:
         """Fill it here and now."""
         while deck.hungry:
-            deck.fill()
+            deck.fill(self.cache)
 
     def watch(self) -> None:
         """Nothing can be stuck unseen."""
@@ -187,13 +205,14 @@ class ThreadFeeder:
     """Fills on one thread of its own, and on a new one where a file does not answer."""
 
     def __init__(self) -> None:
-        self._work = _Work()
-        self._worker = _Worker(self._work)
+        self.cache: PcmCache | None = None
+        self.work = _Work()
+        self._worker = _Worker(self)
 
     def feed(self, deck: Deck) -> None:
         """Queue a deck for one refill; one that has nothing yet comes before all others."""
         deck.filling = True
-        self._work.put(deck, urgent=not deck.ready)
+        self.work.put(deck, urgent=not deck.ready)
 
     def watch(self) -> None:
         """Replace the thread if one file has kept it for long; that file is given up."""
@@ -201,7 +220,7 @@ class ThreadFeeder:
         if busy is not None and time.monotonic() - busy[1] > _STUCK_AFTER_S:
             self._worker.abandoned = True
             busy[0].give_up(f"the file did not answer for {_STUCK_AFTER_S:g} s")
-            self._worker = _Worker(self._work)
+            self._worker = _Worker(self)
 
 
 class _Work:
@@ -222,18 +241,18 @@ class _Work:
 
 
 class _Worker:
-    def __init__(self, work: _Work) -> None:
+    def __init__(self, feeder: ThreadFeeder) -> None:
         self.busy: tuple[Deck, float] | None = None
         self.abandoned = False
-        self._work = work
+        self._feeder = feeder
         threading.Thread(target=self._run, name="feeder", daemon=True).start()
 
     def _run(self) -> None:
         while not self.abandoned:
-            deck = self._work.get()
+            deck = self._feeder.work.get()
             self.busy = (deck, time.monotonic())
             if not deck._closed:
-                deck.fill()
+                deck.fill(self._feeder.cache)
             self.busy = None
             deck.filling = False
             if deck._closed:

@@ -21,6 +21,7 @@ from antiphon.engine.protocol import (
     RemoveZone,
     Report,
     Resume,
+    SetFallback,
     SetUpcoming,
     SetVolume,
     StartCall,
@@ -49,6 +50,7 @@ class DesiredState:
 
     def __init__(self, levels: Configure) -> None:
         self._levels = levels
+        self._fallback: SetFallback | None = None
         self._zones: dict[str, AddZone] = {}
         self._attached: dict[str, str] = {}
         self._programmes: dict[str, _Programme] = {}
@@ -65,6 +67,8 @@ class DesiredState:
         match command:
             case Configure():
                 self._levels = command
+            case SetFallback():
+                self._fallback = command
             case AddZone():
                 self._zones[command.zone] = command
             case RemoveZone():
@@ -153,6 +157,8 @@ class DesiredState:
         Music goes on at the position it had. A call that was open starts from its beginning.
         """
         yield self._levels
+        if self._fallback is not None:
+            yield self._fallback
         yield from self._zones.values()
         for programme in self._programmes.values():
             if programme.load.tracks:

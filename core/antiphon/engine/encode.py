@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -26,6 +28,58 @@ def write_flac(path: Path, samples: Samples) -> None:
             block = np.ascontiguousarray(samples[start : start + SAMPLE_RATE])
             container.mux(stream.encode(_frame(block, start)))
         container.mux(stream.encode(None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    container: str
+    codec: str
+    bit_rate: int | None = None
+
+
+_FORMATS = {
+    ".flac": _Format("flac", "flac"),
+    ".wav": _Format("wav", "pcm_s16le"),
+    ".mp3": _Format("mp3", "libmp3lame", 192_000),
+    ".ogg": _Format("ogg", "libopus", 128_000),
+    ".opus": _Format("ogg", "libopus", 128_000),
+}
+FILE_FORMATS = tuple(_FORMATS)
+"""The endings of the names of files that `FileEncoder` writes."""
+
+
+class FileEncoder:
+    """Writes sound into a file piece by piece, in the format that its name ends with."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the file. Raises KeyError where the format is none of ours, OSError."""
+        kind = _FORMATS[path.suffix.lower()]
+        self._container = av.open(str(path), "w", format=kind.container)
+        stream = self._container.add_stream(kind.codec, rate=SAMPLE_RATE, layout="stereo")
+        self._stream = cast(AudioStream, stream)
+        if kind.bit_rate is not None:
+            self._stream.bit_rate = kind.bit_rate
+        self._pending = bytearray()
+        self._pts = 0
+
+    def write(self, samples: memoryview) -> None:
+        """Add samples: 48 kHz stereo s16."""
+        self._pending += samples
+        if len(self._pending) >= SAMPLE_RATE * CHANNELS * 2:
+            self._encode()
+
+    def _encode(self) -> None:
+        block = np.frombuffer(bytes(self._pending), np.int16).reshape(-1, 2)
+        self._pending.clear()
+        if len(block):
+            self._container.mux(self._stream.encode(_frame(block, self._pts)))
+            self._pts += len(block)
+
+    def close(self) -> None:
+        """Write the rest and the file's end."""
+        self._encode()
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
 
 
 def _frame(block: Samples, pts: int) -> AudioFrame:

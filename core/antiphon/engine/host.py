@@ -35,8 +35,11 @@ class RendererHost:
     run on the main loop.
     """
 
-    def __init__(self, bus: EventBus, levels: Configure | None = None) -> None:
+    def __init__(
+        self, bus: EventBus, levels: Configure | None = None, name: str = "renderer"
+    ) -> None:
         self._bus = bus
+        self._name = name
         self._state = DesiredState(levels or Configure())
         self._handlers: list[Callable[[Report], None]] = []
         self._writer: asyncio.StreamWriter | None = None
@@ -55,7 +58,7 @@ class RendererHost:
             stack.callback(server.close)
             command = (sys.executable, "-m", "antiphon.engine", str(path))
             rules = Supervision(first_delay_s=0.02, most_delay_s=5.0, stop_timeout_s=1.0)
-            child = ChildProcess("renderer", Program(command), supervision=rules)
+            child = ChildProcess(self._name, Program(command), supervision=rules)
             self._child = await stack.enter_async_context(child)
             stack.callback(self._hang_up)
             try:
@@ -149,7 +152,7 @@ class RendererHost:
             writer.write(encode(command))
         self._stopped_at = None
         self._ready.set()
-        self._bus.publish(PartChanged(part="renderer", is_up=True))
+        self._bus.publish(PartChanged(part=self._name, is_up=True))
 
     def _lost(self, heard_at: float) -> None:
         # What a stopped process did not play after its last report is not skipped either.
@@ -159,7 +162,7 @@ class RendererHost:
         if self._stopping:
             return
         message = "The renderer ended; a new one is being started"
-        self._bus.publish(PartChanged(part="renderer", is_up=False, message=message))
+        self._bus.publish(PartChanged(part=self._name, is_up=False, message=message))
 
     def _tell(self, report: Report) -> None:
         for handler in tuple(self._handlers):

@@ -10,16 +10,27 @@ from antiphon.engine.codec import Samples
 from antiphon.engine.gains import SILENCE_DB, db_to_gain, duck_gain, volume_gain
 from antiphon.engine.limiter import AHEAD_FRAMES, Limiter
 from antiphon.engine.programme import Programme
-from antiphon.engine.protocol import Configure, Level
+from antiphon.engine.protocol import SAMPLE_RATE, Configure, Level
 from antiphon.engine.ramps import Mix, Ramp, to_s16
 from antiphon.engine.sink import Sink, TapSink
 from antiphon.engine.voice import Voice
 
 _VOLUME_S = 0.05
 _SWAP_S = 0.04
+_FALLBACK_S = 1.0
+_QUIET = 32768 * 10 ** (-60 / 20)  # music that nobody hears
+METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
 _QUEUE_SHARE = 0.1
 _QUEUE_JUMP_S = 0.05
 _LN_PER_DB = float(np.log(10.0) / 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Music for zones that should play and are silent for `after_s`."""
+
+    programme: Programme
+    after_s: float
 
 
 @dataclass(slots=True)
@@ -49,8 +60,12 @@ class Lane:
         self._volume = Ramp(volume_gain(volume))
         self._duck_db = Ramp(0.0)
         self._voice_gain = Ramp(1.0)
+        self._presence = Ramp(1.0)
         self._limiter = Limiter(levels.true_peak_db)
         self._meter = _Meter()
+        self._safety: Fallback | None = None
+        self._safety_gain = Ramp(0.0)
+        self._quiet_s = 0.0
         self._silence = b""
         self._calm = False
         self._queued_s = 0.0
@@ -66,9 +81,31 @@ class Lane:
         return self._programme
 
     @property
+    def is_away(self) -> bool:
+        """Whether the music has made way for a call: nothing of it is taken here until then."""
+        return self._presence.value == self._presence.target == 0.0
+
+    @property
     def audible(self) -> bool:
         """Whether music is heard."""
         return self._programme is not None and self._programme.audible
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long there has been no music where there should be some."""
+        return self._quiet_s
+
+    @property
+    def has_fallen_back(self) -> bool:
+        """Whether the fallback is heard, or about to be."""
+        return self._safety_gain.target > 0.0
+
+    def set_fallback(self, fallback: Fallback | None) -> None:
+        """What is to be heard where there should be music and is none."""
+        self._safety = fallback
+        self._safety_gain.jump(0.0)
+        self._quiet_s = 0.0
+        self._calm = False
 
     def configure(self, levels: Configure) -> None:
         """Take over new levels and ramps; the ones under way end as they began."""
@@ -94,6 +131,8 @@ class Lane:
         self.voice = voice
         self._voice_gain = Ramp(1.0)
         self._calm = False
+        if voice.pauses:
+            self._presence.to(0.0, self._levels.duck_down_s if self.audible else 0.0)
         self._duck()
 
     def hush(self, fade_s: float) -> None:
@@ -106,12 +145,17 @@ class Lane:
         return self._voice_gain.target == 0.0 and not self._voice_gain.moving
 
     def release(self) -> None:
-        """The call is over: let the music come back up."""
+        """The call is over: let the music come back up; what begins behind it comes as it is."""
         self.voice = None
-        self._duck_db.to(0.0, self._levels.duck_up_s)
+        if self.audible:
+            self._duck_db.to(0.0, self._levels.duck_up_s)
+            self._presence.to(1.0, self._levels.duck_up_s)
+        else:
+            self._duck_db.jump(0.0)
+            self._presence.jump(1.0)
 
     def _duck(self) -> None:
-        if self.voice is None or self._programme is None:
+        if self.voice is None or self.voice.pauses or self._programme is None:
             return
         if self.background_percent is not None:
             bed_db = max(SILENCE_DB, _db(volume_gain(self.background_percent)))
@@ -137,6 +181,7 @@ class Lane:
             self.tap.write(data)
         if metered:
             self._measure(block)
+            self._watch(METER_EVERY * frames / SAMPLE_RATE)
 
     def _look_at_queue(self) -> None:
         """It swings by a block or two as reader and writer take turns: follow it slowly."""
@@ -149,11 +194,19 @@ class Lane:
         return (
             self.voice is None
             and self._duck_db.value == 0.0
-            and self._leaving is None
-            and not self._joining.moving
-            and not self._volume.moving
+            and self._safety_gain.value == 0.0
+            and self._presence.value == 1.0
             and not self._limiter.acting
+            and self._is_even()
         )
+
+    def _is_even(self) -> bool:
+        """Whether no gain moves."""
+        ramps = (
+            self._volume, self._duck_db, self._voice_gain, self._presence, self._joining,
+            self._safety_gain,
+        )  # fmt: skip
+        return self._leaving is None and not any(ramp.moving for ramp in ramps)
 
     def _silent(self, frames: int) -> memoryview:
         if len(self._silence) != frames * 4:
@@ -162,8 +215,8 @@ class Lane:
 
     def _mix(self, frame: int, frames: int, programme: Programme | None) -> Samples:
         volume = self._gains(self._volume, frames)
-        music = programme.render(frame, frames) if programme else None
-        bed = self._bed(frames)
+        music = programme.render(frame, frames) if programme and not self.is_away else None
+        bed = self._bed(frames) * self._gains(self._presence, frames)
         if music is None:
             mixed: Mix = np.zeros((frames, 2), np.float32)
         else:
@@ -172,16 +225,28 @@ class Lane:
             mixed *= self._gains(self._joining, frames)
         if self._leaving is not None:
             self._fade_out_leaving(mixed, frame, frames)
+        if self._safety_gain.value or self._safety_gain.moving:
+            self._add_fallback(mixed, frame, bed * volume)
         if self.voice is not None and (spoken := self.voice.render(frame, frames)) is not None:
             mixed += spoken * (volume * self._gains(self._voice_gain, frames))
-        self._limiter.apply(mixed, self._ahead(programme))
+        if not (self._is_even() and self._limiter.passes(mixed, self._at_most(programme))):
+            self._limiter.apply(mixed, self._ahead(programme))
         return to_s16(mixed, frame)
+
+    def _at_most(self, programme: Programme | None) -> float:
+        """No magnitude of the block, or of what follows it, is larger than this."""
+        music = programme.peak() if programme else 0.0
+        if self._safety is not None and self._safety_gain.value:
+            music += self._safety.programme.peak()
+        music *= db_to_gain(self._duck_db.value)
+        spoken = self.voice.peak() * self._voice_gain.value if self.voice is not None else 0.0
+        return self._volume.value * (music + spoken)
 
     def _ahead(self, programme: Programme | None) -> Mix | None:
         """About what the next block begins with: gains move little in 1.5 ms."""
         ahead: Mix = np.zeros((AHEAD_FRAMES, 2), np.float32)
         if programme is not None and (music := programme.ahead()) is not None:
-            ahead += music * np.float32(db_to_gain(self._duck_db.value))
+            ahead += music * np.float32(db_to_gain(self._duck_db.value) * self._presence.value)
         if self.voice is not None and (spoken := self.voice.ahead()) is not None:
             ahead += spoken * np.float32(self._voice_gain.value)
         ahead *= np.float32(self._volume.value)
@@ -201,10 +266,31 @@ class Lane:
 
     def _fade_out_leaving(self, mixed: Mix, frame: int, frames: int) -> None:
         leaving, self._leaving = self._leaving, None
-        music = leaving.render(frame, frames) if leaving else None
+        music = leaving.render(frame, frames) if leaving and not self.is_away else None
         if music is not None:
-            line = np.linspace(self._volume.value, 0.0, frames, dtype=np.float32)
+            gain = self._volume.value * self._presence.value
+            line = np.linspace(gain, 0.0, frames, dtype=np.float32)
             mixed += music * line[:, None]
+
+    def _add_fallback(self, mixed: Mix, frame: int, gains: Mix | np.float32) -> None:
+        if self._safety is None:
+            return
+        music = self._safety.programme.render(frame, len(mixed))
+        line = self._gains(self._safety_gain, len(mixed))
+        if music is not None:
+            mixed += music * (line * gains)
+
+    def _watch(self, seconds: float) -> None:
+        """See whether there is music where there should be, and fall back to what there is."""
+        programme, safety = self._programme, self._safety
+        if self.voice is not None:
+            return  # for which the music may have made way
+        is_asked = programme is not None and programme.is_asked_to_play
+        is_quiet = is_asked and programme is not None and programme.peak() < _QUIET
+        self._quiet_s = self._quiet_s + seconds if is_quiet else 0.0
+        if safety and self.has_fallen_back != (self._quiet_s >= safety.after_s):
+            self._safety_gain.to(0.0 if self.has_fallen_back else 1.0, _FALLBACK_S)
+            self._calm = False
 
     def _measure(self, block: Samples | None) -> None:
         meter = self._meter

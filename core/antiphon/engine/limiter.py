@@ -49,12 +49,21 @@ class Limiter:
         """Whether the gain is still below 1."""
         return self._gain < 1.0
 
+    def passes(self, block: Mix, at_most: float) -> bool:
+        """Whether a block needs no look: neither it nor what follows is louder than `at_most`."""
+        if self.acting or at_most > _NEAR * self._ceiling:
+            return False
+        self._past = block[-_TAPS:]
+        return True
+
     def apply(self, block: Mix, ahead: Mix | None = None) -> None:
         """Limit a block of shape (frames, 2) in place; `ahead` is what follows it, if known."""
-        past, self._past = self._past, block[-_TAPS:].copy()
-        whole = block if ahead is None else np.concatenate((block, ahead))
-        if not self.acting and max(whole.max(), -whole.min()) <= _NEAR * self._ceiling:
+        highest = max(peak(block), peak(ahead) if ahead is not None else 0.0)
+        past = self._past
+        if self.passes(block, highest):
             return
+        whole = block if ahead is None else np.concatenate((block, ahead))
+        self._past = block[-_TAPS:].copy()  # as it was
         peaks = _peaks(np.concatenate((past, whole)))[len(past) :]
         gain = self._gains(np.minimum(1.0, self._ceiling / np.maximum(peaks, 1.0)))
         gain = gain[: len(block)]
@@ -72,6 +81,11 @@ class Limiter:
         gain = np.minimum.accumulate((gain - fall[::-1])[::-1])[::-1] + fall[::-1]
         clipped: _Line = np.clip(gain, 0.0, 1.0)
         return clipped
+
+
+def peak(block: NDArray[np.float32] | NDArray[np.int16]) -> float:
+    """The largest magnitude of its samples."""
+    return max(float(block.max()), -float(block.min()))
 
 
 def _peaks(block: Mix) -> _Line:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from antiphon.engine.encode import ENCODERS
 from antiphon.engine.host import RendererHost
+from antiphon.engine.pool import RendererPool
 from antiphon.engine.protocol import CloseTap, OpenTap
 from antiphon.errors import Invalid
 
@@ -72,7 +73,7 @@ class _Tap:
 class LiveAudio:
     """Opens a tap on a zone for its first listener and closes it after its last."""
 
-    def __init__(self, renderer: RendererHost) -> None:
+    def __init__(self, renderer: RendererHost | RendererPool) -> None:
         self._renderer = renderer
         self._taps: dict[UUID, _Tap] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None

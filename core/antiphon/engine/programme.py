@@ -10,7 +10,7 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
-from antiphon.engine.limiter import AHEAD_FRAMES, Limiter
+from antiphon.engine.limiter import AHEAD_FRAMES, Limiter, peak
 from antiphon.engine.protocol import (
     SAMPLE_RATE,
     Position,
@@ -21,10 +21,23 @@ from antiphon.engine.protocol import (
     TrackFinished,
     TrackStarted,
 )
-from antiphon.engine.ramps import Mix, Ramp, to_s16
+from antiphon.engine.ramps import DITHERED_AT_MOST, Mix, Ramp, to_s16
 
 _SKIP_FADE_FRAMES = int(0.04 * SAMPLE_RATE)
 _PAUSE_FADE_S = 0.1
+_VOLUMES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """Music at a volume, from `start` on."""
+
+    start: int
+    samples: Samples
+
+    def block(self, frame: int, frames: int) -> Samples | None:
+        at = frame - self.start
+        return self.samples[at : at + frames] if at + frames <= len(self.samples) else None
 
 
 @dataclass(slots=True)
@@ -52,6 +65,7 @@ class Programme:
         ceiling_db: float = -1.5,
     ) -> None:
         self.name = name
+        self.waits = False  # behind the current track, for as long as somebody wants to speak there
         self._limiter = Limiter(ceiling_db)
         self._starved_frames = 0
         self._feeder = feeder
@@ -71,7 +85,8 @@ class Programme:
         self._ended = True
         self._rendered_at = -1
         self._rendered: Samples | None = None
-        self._scaled: dict[float, Samples] = {}
+        self._peak: float | None = None
+        self._scaled: dict[float, _Scaled] = {}
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -134,6 +149,11 @@ class Programme:
         """Whether music is heard now."""
         return self._current is not None and (self._playing or self._pause.moving)
 
+    @property
+    def is_asked_to_play(self) -> bool:
+        """Whether there should be music now, be there any or not."""
+        return self._playing and not self.waits
+
     def take_starved_s(self) -> float:
         """Seconds that were silent because the feeder was late, since the last call of this."""
         frames, self._starved_frames = self._starved_frames, 0
@@ -155,7 +175,7 @@ class Programme:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
-            self._scaled.clear()
+            self._peak = None
             current = self._current
             if self._steady and current is not None and not current.deck.ended:
                 # Nearly every block of a programme's life: nothing changes, nothing is mixed.
@@ -163,6 +183,7 @@ class Programme:
                 self._feed(current)
                 self._rendered = block if len(block) == frames else self._padded(block, frames)
             else:
+                self._scaled.clear()
                 self._rendered = self._render(frames)
                 self._steady = self._is_steady()
         return self._rendered
@@ -172,16 +193,35 @@ class Programme:
         music = self.render(frame, frames)
         if music is None or gain == 1.0:
             return music
-        if (scaled := self._scaled.get(gain)) is None:
-            mixed = np.multiply(music, np.float32(gain), dtype=np.float32)
-            scaled = self._scaled[gain] = to_s16(mixed, frame)
-        return scaled
+        scaled = self._scaled.get(gain)
+        if scaled is None or (block := scaled.block(frame, frames)) is None:
+            scaled = self._scaled[gain] = self._scale_ahead(music, frame, gain)
+            block = scaled.samples[:frames]
+        return block
+
+    def _scale_ahead(self, block: Samples, frame: int, gain: float) -> _Scaled:
+        """Scale a block, and with it what is sure to follow: one large step costs far less."""
+        if len(self._scaled) > _VOLUMES_AT_ONCE:
+            self._scaled.clear()
+        if self._steady and self._current is not None and not self._current.deck.ended:
+            ahead = self._current.deck.peek(DITHERED_AT_MOST - len(block))
+            block = np.concatenate((block, ahead))
+        mixed = np.multiply(block, np.float32(gain), dtype=np.float32)
+        return _Scaled(frame, to_s16(mixed, frame))
 
     def ahead(self) -> Samples | None:
         """What will follow the block that was rendered last, for a limiter; None if not sure."""
         if not self._steady or self._current is None:
             return None
-        return self._current.deck.peek(AHEAD_FRAMES)
+        ahead = self._current.deck.peek(AHEAD_FRAMES)
+        return ahead if len(ahead) == AHEAD_FRAMES else None
+
+    def peak(self) -> float:
+        """The largest magnitude in the block that was rendered last and in what will follow."""
+        if self._peak is None:
+            parts = (part for part in (self._rendered, self.ahead()) if part is not None)
+            self._peak = max(map(peak, parts), default=0.0)
+        return self._peak
 
     def _is_steady(self) -> bool:
         return (
@@ -225,7 +265,7 @@ class Programme:
         wanted = frames
         while wanted:
             if self._current is None and not self._advance():
-                if self._next is not None:
+                if self._next is not None and not self.waits:
                     self._starved_frames += wanted
                 break
             piece = self._some(wanted)
@@ -254,6 +294,8 @@ class Programme:
         if not self._crossfade_frames or not deck.ended or not self._next_can_start():
             return deck.take(wanted)
         if not self._crossing:
+            if self.waits:
+                return deck.take(wanted)
             before = deck.available - self._crossfade_frames
             if before > 0:
                 return deck.take(min(wanted, before))
@@ -261,7 +303,12 @@ class Programme:
         return self._cross(wanted)
 
     def _next_can_start(self) -> bool:
-        return self._next is not None and self._next.deck.ready and not self._next.deck.failed
+        """Whether the next track may begin while the current one is heard."""
+        current, following = self._current, self._next
+        if current is None or following is None:
+            return False
+        blend = current.track.blends and following.track.blends
+        return blend and following.deck.ready and not following.deck.failed
 
     def _begin_crossfade(self) -> None:
         if self._current is None or self._next is None:
@@ -336,7 +383,7 @@ class Programme:
 
     def _advance(self) -> bool:
         """Make the next track current. False where there is none, or none that is ready."""
-        if self._incoming is not None:
+        if self._incoming is not None or self.waits:
             return False
         if self._next is None:
             self._next = self._open_upcoming()

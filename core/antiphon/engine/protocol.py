@@ -18,12 +18,16 @@ CHANNELS = 2
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`."""
+    """A file in a programme. `entry` is unique within it; `lufs` holds after `gain_db`.
+
+    One that does not blend is never faded into or out of: what is spoken is heard whole.
+    """
 
     entry: str
     path: str
     gain_db: float = 0.0
     lufs: float = -18.0
+    blends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,17 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Configure(Command):
-    """Levels and ramps; the first command of a connection. `duck_gap_lu`: see `engine.gains`."""
+    """Levels and ramps; the first command of a connection. `duck_gap_lu`: see `engine.gains`.
+
+    Decoded files are kept in `cache_folder`, `cache_bytes` of them at most; 0 keeps none.
+    """
 
     true_peak_db: float = -1.5
     duck_gap_lu: float = 12.0
     duck_down_s: float = 0.5
     duck_up_s: float = 1.0
+    cache_folder: str = ""
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,14 @@ class Resume(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldNext(Command):
+    """Be silent behind the end of the current track, and fade into none, until told otherwise."""
+
+    programme: str
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DropProgramme(Command):
     """The programme is over; zones that were attached are silent."""
 
@@ -132,9 +149,22 @@ class Attach(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SetFallback(Command):
+    """What zones hear that should play music and are silent for `after_s`. No tracks: nothing.
+
+    The tracks are repeated for ever. A zone leaves them as soon as its own music is heard again.
+    """
+
+    tracks: tuple[Track, ...]
+    after_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class StartCall(Command):
     """Play a clip in zones, from the same frame in all of them, over the ducked music.
 
+    With `pause` the music is faded out instead. Where all zones that share a programme are without
+    it, the programme is held and goes on where it was; else they find it where the others are.
     One call at a time in a zone: a second one that comes while one plays is answered with
     CallFinished, reason `busy`.
 
@@ -146,6 +176,8 @@ class StartCall(Command):
     zones: tuple[str, ...]
     clip: Clip
     chime: Clip | None = None
+    chime_after: Clip | None = None
+    pause: bool = False
     at: float | None = None
 
 
@@ -251,7 +283,7 @@ class CallFinished(Report):
 
 @dataclass(frozen=True, slots=True)
 class Position(Report):
-    """Where a programme is; about once a second while it plays, and when it pauses."""
+    """Where a programme is; about once a second while it plays, and when it pauses or is held."""
 
     programme: str
     entry: str
@@ -269,6 +301,18 @@ class Level(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet(Report):
+    """A zone that should play has had no music to be heard for so long; each second, and at last 0.
+
+    `has_fallen_back` tells whether it hears the fallback meanwhile.
+    """
+
+    zone: str
+    seconds: float
+    has_fallen_back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Starved(Report):
     """`seconds` of a zone's sound were lost: `late`, `decode` or `sink`."""
 
@@ -279,11 +323,11 @@ class Starved(Report):
 
 _COMMANDS = (
     Configure, AddZone, RemoveZone, SetVolume, LoadProgramme, SetUpcoming, Pause, Resume,
-    DropProgramme, Attach, StartCall, StopCall, OpenTap, CloseTap,
+    HoldNext, DropProgramme, Attach, SetFallback, StartCall, StopCall, OpenTap, CloseTap,
 )  # fmt: skip
 _REPORTS = (
     Ready, Heartbeat, TrackStarted, TrackFinished, TrackFailed, ProgrammeEnded, CallStarted,
-    CallFinished, Position, Level, Starved,
+    CallFinished, Position, Level, Quiet, Starved,
 )  # fmt: skip
 _BY_NAME: dict[str, type[Command] | type[Report]] = {
     kind.__name__: kind for kind in (*_COMMANDS, *_REPORTS)
@@ -303,7 +347,7 @@ def decode(line: bytes) -> Command | Report:
     kind = _BY_NAME[body.pop("_")]
     if "tracks" in body:
         body["tracks"] = tuple(Track(**row) for row in body["tracks"])
-    for clip in ("clip", "chime"):
+    for clip in ("clip", "chime", "chime_after"):
         if body.get(clip) is not None:
             body[clip] = Clip(**body[clip])
     if "zones" in body:

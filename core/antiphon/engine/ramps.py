@@ -52,16 +52,18 @@ class Ramp:
 def to_s16(mixed: Mix, frame: int) -> NDArray[np.int16]:
     """Round float samples in s16 units, in place, with dither; they must not exceed the range.
 
+    At most `DITHERED_AT_MOST` frames at a time.
+
     Triangular noise of ±1 LSB makes the rounding error independent of the signal (Lipshitz,
     Wannamaker and Vanderkooy 1992). It is taken from a table by the frame number, so that zones
     that hear the same get the same samples.
     """
-    start = frame * 31 % _DITHER_SPAN
+    start = frame * 31 % DITHERED_AT_MOST
     mixed += _DITHER[start : start + len(mixed)]
     np.rint(mixed, out=mixed)
     return mixed.astype(np.int16)
 
 
-_DITHER_SPAN = SAMPLE_RATE // 2
+DITHERED_AT_MOST = SAMPLE_RATE // 2
 _random = np.random.default_rng(1)
 _DITHER: Mix = np.sum(_random.random((2, SAMPLE_RATE, 2), np.float32) - 0.5, axis=0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 
+from antiphon.engine.cache import PcmCache
 from antiphon.engine.deck import Feeder
-from antiphon.engine.lane import Lane
+from antiphon.engine.fallback import endless
+from antiphon.engine.lane import METER_EVERY, Fallback, Lane
 from antiphon.engine.programme import Programme
 from antiphon.engine.protocol import (
     CHANNELS,
@@ -21,12 +25,15 @@ from antiphon.engine.protocol import (
     Configure,
     DropProgramme,
     Heartbeat,
+    HoldNext,
     LoadProgramme,
     OpenTap,
     Pause,
+    Quiet,
     RemoveZone,
     Report,
     Resume,
+    SetFallback,
     SetUpcoming,
     SetVolume,
     StartCall,
@@ -36,10 +43,12 @@ from antiphon.engine.protocol import (
 from antiphon.engine.sink import NullSink, Sink, TapSink, open_sink
 from antiphon.engine.voice import Voice
 
+_log = logging.getLogger(__name__)
+
 BLOCK_FRAMES = 960
 _BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
 _STARVED_EVERY_S = 10
-_METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
+_QUIET_FROM_S = 2.0
 
 
 @dataclass(slots=True)
@@ -59,18 +68,26 @@ class Renderer:
     """
 
     def __init__(
-        self, feeder: Feeder, report: Callable[[Report], None], block_frames: int = BLOCK_FRAMES
+        self,
+        feeder: Feeder,
+        report: Callable[[Report], None],
+        block_frames: int = BLOCK_FRAMES,
+        open_sink: Callable[[str], Sink] = open_sink,
     ) -> None:
         self.frame = 0
         self.began_at = 0.0
         self.block_frames = block_frames
         self._feeder = feeder
         self._report = report
+        self._open_sink = open_sink
         self._levels = Configure()
         self._lanes: dict[str, Lane] = {}
         self._programmes: dict[str, Programme] = {}
         self._dropped: list[Programme] = []
+        self._fallback: Fallback | None = None
+        self._quiet: set[str] = set()
         self._calls: dict[str, _Call] = {}
+        self._held: set[str] = set()
         self._lost: dict[tuple[str, str], float] = {}
         self._next_second = SAMPLE_RATE
         self._handlers: dict[type[Command], Callable[..., None]] = {
@@ -82,8 +99,10 @@ class Renderer:
             SetUpcoming: self._set_upcoming,
             Pause: self._pause,
             Resume: self._resume,
+            HoldNext: self._hold_next,
             DropProgramme: self._drop,
             Attach: self._attach,
+            SetFallback: self._set_fallback,
             StartCall: self._start_call,
             StopCall: self._stop_call,
             OpenTap: self._open_tap,
@@ -99,11 +118,12 @@ class Renderer:
         frame, frames = self.frame, self.block_frames
         if self._calls:
             self._begin_ready_calls()
-        metered = frame // frames % _METER_EVERY == 0
+        metered = frame // frames % METER_EVERY == 0
         for lane in self._lanes.values():
             lane.process(frame, frames, metered=metered)
         if self._calls:
             self._end_calls()
+            self._tell_of_held()
         self.frame = frame + frames
         if self.frame >= self._next_second:
             self._next_second += SAMPLE_RATE
@@ -118,6 +138,9 @@ class Renderer:
     # --- zones ----------------------------------------------------------------------------------
 
     def _configure(self, command: Configure) -> None:
+        kept = (command.cache_folder, command.cache_bytes)
+        if kept != (self._levels.cache_folder, self._levels.cache_bytes):
+            self._feeder.cache = _cache(command)
         self._levels = command
         for lane in self._lanes.values():
             lane.configure(command)
@@ -129,12 +152,13 @@ class Renderer:
         else:
             lane = Lane(command.zone, self._open(command), command.volume, self._levels)
             self._lanes[command.zone] = lane
+            lane.set_fallback(self._fallback)
         lane.background_percent = command.background_percent
         lane.set_volume(command.volume)
 
     def _open(self, command: AddZone) -> Sink:
         try:
-            return open_sink(command.sink)
+            return self._open_sink(command.sink)
         except (OSError, ValueError) as error:
             self._report(Starved(command.zone, 0.0, f"sink: {error}"))
             return NullSink()
@@ -145,6 +169,7 @@ class Renderer:
         if lane is None:
             return
         lane.sink.close()
+        self._quiet.discard(command.zone)
         for name, call in self._calls.items():
             if command.zone in call.asked | call.lanes:
                 call.asked.discard(command.zone)
@@ -196,6 +221,9 @@ class Renderer:
     def _resume(self, command: Resume) -> None:
         self._programme(command.programme).resume()
 
+    def _hold_next(self, command: HoldNext) -> None:
+        self._programme(command.programme).waits = command.hold
+
     def _drop(self, command: DropProgramme) -> None:
         programme = self._programmes.pop(command.programme, None)
         if programme is not None:
@@ -204,6 +232,16 @@ class Renderer:
                     lane.attach(None)
             self._dropped.append(programme)
 
+    def _set_fallback(self, command: SetFallback) -> None:
+        if self._fallback is not None:
+            self._dropped.append(self._fallback.programme)
+        self._fallback = None
+        if command.tracks:
+            programme = endless(command.tracks, self._feeder, self._levels.true_peak_db)
+            self._fallback = Fallback(programme, command.after_s)
+        for lane in self._lanes.values():
+            lane.set_fallback(self._fallback)
+
     # --- calls ----------------------------------------------------------------------------------
 
     def _start_call(self, command: StartCall) -> None:
@@ -211,7 +249,7 @@ class Renderer:
             for zone in command.zones:
                 self._report(CallFinished(command.call, zone, "busy", 0.0, "it plays already"))
             return
-        voice = Voice(command.call, command.clip, command.chime, self._feeder)
+        voice = Voice(command, self._feeder)
         due = None
         if command.at is not None:
             due = round((command.at - self.began_at) * SAMPLE_RATE)
@@ -289,6 +327,22 @@ class Renderer:
     ) -> None:
         self._report(CallFinished(call, zone, reason, round(voice.heard_s, 3), message))
 
+    def _tell_of_held(self) -> None:
+        """Report which programmes stand still: those that no zone takes anything from."""
+        if not self._held and not any(call.voice.pauses for call in self._calls.values()):
+            return
+        away: set[str] = set()
+        heard: set[str] = set()
+        for lane in self._lanes.values():
+            if (programme := lane.programme) is not None:
+                (away if lane.is_away else heard).add(programme.name)
+        held = away - heard
+        for name in held ^ self._held:
+            programme = self._programmes.get(name)
+            if programme is not None and (at := programme.position()):
+                self._report(replace(at, playing=at.playing and name not in held))
+        self._held = held
+
     # --- reports --------------------------------------------------------------------------------
 
     def _every_second(self) -> None:
@@ -297,12 +351,13 @@ class Renderer:
         starving = {id(p): p.take_starved_s() for p in self._programmes.values()}
         for zone, lane in self._lanes.items():
             self._report(lane.level())
+            self._tell_quiet(lane)
             self._lose(zone, starving.get(id(lane.programme), 0.0), "decode")
             lost_bytes = lane.sink.take_lost_bytes()
             if lane.audible or lane.voice:  # silence that nobody took is no loss
                 self._lose(zone, lost_bytes / _BYTES_PER_S, "sink")
-        for programme in self._programmes.values():
-            if programme.audible and (at := programme.position()):
+        for name, programme in self._programmes.items():
+            if name not in self._held and programme.audible and (at := programme.position()):
                 self._report(at)
         for programme in self._dropped:
             programme.close()
@@ -313,6 +368,13 @@ class Renderer:
                     self._report(Starved(zone, round(seconds, 3), reason))
             self._lost.clear()
 
+    def _tell_quiet(self, lane: Lane) -> None:
+        is_quiet = lane.quiet_s >= _QUIET_FROM_S
+        if is_quiet or lane.zone in self._quiet:
+            seconds = round(lane.quiet_s, 1) if is_quiet else 0.0
+            self._report(Quiet(lane.zone, seconds, lane.has_fallen_back))
+            (self._quiet.add if is_quiet else self._quiet.discard)(lane.zone)
+
     def _lose(self, zone: str, seconds: float, reason: str) -> None:
         """Count a loss, and tell of the first one at once; more follow in a sum."""
         if seconds <= 0.0:
@@ -322,3 +384,13 @@ class Renderer:
             self._lost[zone, reason] = 0.0
         else:
             self._lost[zone, reason] += seconds
+
+
+def _cache(command: Configure) -> PcmCache | None:
+    if not command.cache_bytes:
+        return None
+    try:
+        return PcmCache(Path(command.cache_folder), command.cache_bytes)
+    except OSError as error:
+        _log.warning("Decoded sound is not kept: %s", error)
+        return None

@@ -1,4 +1,4 @@
-"""A call as it sounds: lead-in, chime and clip, rendered once for all its zones."""
+"""A call as it sounds: lead-in, chime, clip and chime, rendered once for all its zones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
-from antiphon.engine.limiter import AHEAD_FRAMES
-from antiphon.engine.protocol import SAMPLE_RATE, Clip
+from antiphon.engine.limiter import AHEAD_FRAMES, peak
+from antiphon.engine.protocol import SAMPLE_RATE, StartCall
 from antiphon.engine.ramps import Mix
 
 _EDGE_FRAMES = int(0.04 * SAMPLE_RATE)
@@ -18,23 +18,28 @@ class Voice:
     """One call's own timeline, which starts in all its zones on the same frame.
 
     Without a chime the clip waits for `lead_s`, so that the duck is complete before the first
-    word; a chime sounds at once and the clip follows it.
+    word; a chime sounds at once and the clip follows it. A chime that can not be read is left out.
+    `pauses`: the music makes way for it altogether.
     """
 
-    def __init__(self, call: str, clip: Clip, chime: Clip | None, feeder: Feeder) -> None:
-        self.call = call
+    def __init__(self, command: StartCall, feeder: Feeder) -> None:
+        clip, chime, after = command.clip, command.chime, command.chime_after
         self.lufs = clip.lufs
+        self.pauses = command.pause
         self.started = False
         self.finished = False
         self._feeder = feeder
         self._clip = Deck(clip.path, clip.gain_db)
         self._chime = Deck(chime.path, chime.gain_db) if chime else None
+        self._after = Deck(after.path, after.gain_db) if after else None
         self._wait = 0
         self._silence = 0
+        self._rested = False
         self._lead = 0
         self._heard = 0
         self._rendered_at = -1
         self._rendered: Mix | None = None
+        self._peak: float | None = None
         self._feed()
 
     @property
@@ -50,7 +55,7 @@ class Voice:
 
     @property
     def heard_s(self) -> float:
-        """Seconds of chime and clip that went out."""
+        """Seconds of chimes and clip that went out."""
         return self._heard / SAMPLE_RATE
 
     @property
@@ -84,14 +89,26 @@ class Voice:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
+            self._peak = None
             self._rendered = self._render(frames)
         return self._rendered
 
     def ahead(self) -> Samples | None:
-        """The clip's next samples, for a limiter; None while there is none or it is not sure."""
+        """The next samples, for a limiter; None while there are none or it is not sure."""
         if self._wait or self._chime is not None or self._silence:
             return None
-        return self._clip.peek(AHEAD_FRAMES)
+        deck = self._after if self._rested else self._clip
+        if deck is None:
+            return None
+        ahead = deck.peek(AHEAD_FRAMES)
+        return ahead if len(ahead) == AHEAD_FRAMES else None
+
+    def peak(self) -> float:
+        """The largest magnitude in the block that was rendered last and in what will follow."""
+        if self._peak is None:
+            parts = (part for part in (self._rendered, self.ahead()) if part is not None)
+            self._peak = max(map(peak, parts), default=0.0)
+        return self._peak
 
     def _render(self, frames: int) -> Mix | None:
         self._feed()
@@ -119,10 +136,22 @@ class Voice:
             return count
         if count := self._play(self._clip, into):
             return count
-        if self._clip.ended:
-            self.finished = True
-            return 0
-        return len(into)  # the feeder is late: the clip waits, it loses nothing
+        if not self._clip.ended:
+            return len(into)  # the feeder is late: the clip waits, it loses nothing
+        return self._chime_after(into)
+
+    def _chime_after(self, into: Mix) -> int:
+        after, is_over = self._after, self._after is None or self._after.failed
+        if after is not None and not is_over:
+            if not self._rested:
+                self._rested = True
+                self._silence = int(_AFTER_CHIME_S * SAMPLE_RATE)
+                return 0
+            if count := self._play(after, into):
+                return count
+            is_over = after.ended
+        self.finished = is_over
+        return 0 if is_over else len(into)
 
     def _play(self, deck: Deck, into: Mix) -> int:
         before = round(deck.heard_s * SAMPLE_RATE)
@@ -139,15 +168,15 @@ class Voice:
         return count
 
     def _feed(self) -> None:
-        for deck in (self._chime, self._clip):
+        for deck in (self._chime, self._clip, self._after):
             if deck is not None and deck.hungry:
                 self._feeder.feed(deck)
 
     def close(self) -> None:
         """Release the files."""
-        self._clip.close()
-        if self._chime is not None:
-            self._chime.close()
+        for deck in (self._chime, self._clip, self._after):
+            if deck is not None:
+                deck.close()
 
 
 def _edge(distance: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> Mix:

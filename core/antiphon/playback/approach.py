@@ -1,24 +1,31 @@
-"""How a call comes to the arbiter: its clip is there, its time has come, no quiet hours hinder."""
+"""How a call comes to the arbiter: its clip is there, its time has come, nothing hinders it yet.
+
+What may hinder it are the quiet hours of a zone, and a track whose end it waits for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from antiphon.errors import AntiphonError, Invalid
 from antiphon.playback.arbiter import Arbiter
+from antiphon.playback.gaps import Gaps
 from antiphon.playback.quiet import BLOCKED, blocked_until
 from antiphon.playback.record import Record
 from antiphon.plugins.zones import WhenQuiet
+from antiphon.types import CallStyle
 
 PREPARE_LIMIT_S = 300.0
 LATE_BY_AT_MOST = timedelta(seconds=5)
 AHEAD_BY_AT_MOST = timedelta(days=366)
 LOOK_AT_CLOCK_S = 10.0
 LOOK_AT_HOURS_S = 600.0
+BETWEEN = "it waits for the end of the track"
 MARGIN_S = 0.4  # for opening the clip, and for what waits in the sinks
 
 
@@ -49,6 +56,12 @@ class Timing:
         """When its first sound has to leave to be heard `at`; negative when that is over."""
         return (at - datetime.now(UTC)).total_seconds() - self.latency_s
 
+    def leaves_at(self, at: datetime | None) -> float | None:
+        """The same on the renderer's clock, which is the machine's monotonic one; None: at once."""
+        if at is None or (left_s := self.leaves_in_s(at)) <= 0:
+            return None
+        return time.monotonic() + left_s
+
 
 class Approach:
     """Runs in the call's own tasks, so that no call waits for another here.
@@ -59,11 +72,13 @@ class Approach:
     def __init__(
         self,
         arbiter: Arbiter,
+        gaps: Gaps,
+        timing: Timing,
         act: Callable[[], None],
         soon: Callable[[], None],
-        timing: Timing,
     ) -> None:
         self._arbiter = arbiter
+        self._gaps = gaps
         self._act = act
         self._soon = soon
         self._timing = timing
@@ -80,8 +95,10 @@ class Approach:
             self._arbiter.failed(record.id, reason)
         else:
             await self._its_time(record)
-            until = await self._quiet(record, record.parts)
+            until = await self._quiet(record, record.open_zones)
             resting = {zone: _reason(end) for zone, end in until.items()}
+            between = self._between(record, set(record.open_zones) - until.keys())
+            resting |= dict.fromkeys(between, BETWEEN)
             self._arbiter.ready(record.id, record.priority, resting)
             record.admitted.set()
             self._act()
@@ -92,11 +109,11 @@ class Approach:
 
     async def again(self, record: Record, zones: Iterable[UUID], gap_s: float) -> None:
         """Let the next repeat follow in these zones."""
-        await asyncio.sleep(gap_s)
         zones = tuple(zones)
+        self._gaps.leave(record.id, zones)
+        await asyncio.sleep(gap_s)
         until = await self._quiet(record, zones)
-        self._arbiter.wake(record.id, [zone for zone in zones if zone not in until])
-        self._soon()
+        self._wake(record, [zone for zone in zones if zone not in until])
         await self._rest(record, until)
 
     async def _its_time(self, record: Record) -> None:
@@ -108,7 +125,7 @@ class Approach:
                 record.admitted.set()
                 self._act()
             early_s = left_s + self._timing.latency_s - self._timing.notice_s
-            if early_s <= 0 and self._arbiter.is_free(record.parts):
+            if early_s <= 0 and all(map(self._arbiter.is_free, record.open_zones)):
                 return
             await asyncio.sleep(min(early_s if early_s > 0 else left_s, LOOK_AT_CLOCK_S))
 
@@ -129,9 +146,20 @@ class Approach:
             left_s = (min(until.values()) - datetime.now(UTC)).total_seconds()
             await asyncio.sleep(min(max(left_s, 0.05), LOOK_AT_HOURS_S))
             still = await self._quiet(record, until)
-            self._arbiter.wake(record.id, [zone for zone in until if zone not in still])
-            self._soon()
+            self._wake(record, [zone for zone in until if zone not in still])
             until = still
+
+    def _wake(self, record: Record, zones: Collection[UUID]) -> None:
+        between = self._between(record, zones)
+        self._arbiter.rest(record.id, between, BETWEEN)
+        self._arbiter.wake(record.id, [zone for zone in zones if zone not in between])
+        self._soon()
+
+    def _between(self, record: Record, zones: Iterable[UUID]) -> Collection[UUID]:
+        """In which of these zones it has to wait for the end of a track."""
+        if record.style is not CallStyle.BETWEEN:
+            return ()
+        return self._gaps.wait(record.id, set(zones).intersection(record.open_zones))
 
 
 def _reason(until: datetime) -> str:

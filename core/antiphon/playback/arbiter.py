@@ -87,10 +87,13 @@ class _Lane:
     def head(self) -> UUID | None:
         return self.waiting[0][-1] if self.waiting else None
 
-    def leave(self, rank: _Rank) -> None:
+    def has(self, rank: _Rank) -> bool:
         at = bisect_left(self.waiting, rank)
-        if at < len(self.waiting) and self.waiting[at] == rank:
-            del self.waiting[at]
+        return at < len(self.waiting) and self.waiting[at] == rank
+
+    def leave(self, rank: _Rank) -> None:
+        if self.has(rank):
+            del self.waiting[bisect_left(self.waiting, rank)]
 
 
 class Arbiter:
@@ -118,11 +121,6 @@ class Arbiter:
                 if zone in open_call.parts:
                     self._end(call, zone, CallState.FAILED, reason)
 
-    def is_free(self, zones: Iterable[UUID]) -> bool:
-        """Whether no call has or awaits any of these zones."""
-        lanes = [self._lanes[zone] for zone in zones if zone in self._lanes]
-        return all(lane.holder is None and not lane.waiting for lane in lanes)
-
     # --- a call's life -------------------------------------------------------------------------
 
     def submit(self, bid: Bid) -> None:
@@ -132,7 +130,8 @@ class Arbiter:
         self._open[bid.call] = open_call = _Open(bid, bid.priority)
         open_call.is_apart = bid.routing is Routing.PARTIAL
         for zone in dict.fromkeys(bid.zones):
-            open_call.parts[zone] = _Part(CallState.PREPARING, bid.times)
+            left = max(1, bid.times - bid.heard.get(zone, 0))
+            open_call.parts[zone] = _Part(CallState.PREPARING, left)
             self._changes.append(Changed(bid.call, zone, CallState.PREPARING))
         for zone in tuple(open_call.parts):
             if zone not in self._lanes:
@@ -166,14 +165,19 @@ class Arbiter:
             else:
                 self._queue(open_call, zone, None)
 
+    def rest(self, call: UUID, zones: Iterable[UUID], reason: str) -> None:
+        """What rests in these zones goes on to do so, for another reason; `wake` follows."""
+        open_call = self._open.get(call)
+        for zone in zones:
+            if open_call is not None and self._rests(open_call, zone):
+                self._say(open_call, zone, CallState.QUEUED, reason)
+
     def wake(self, call: UUID, zones: Iterable[UUID]) -> None:
         """What had to wait in these zones may be played there now."""
         open_call = self._open.get(call)
         for zone in zones:
-            if open_call is not None and open_call.is_ready and zone in open_call.parts:
-                is_waiting = self._is_waiting(open_call, zone)
-                if not is_waiting and self._held(call, zone) is None:
-                    self._queue(open_call, zone, None)
+            if open_call is not None and self._rests(open_call, zone):
+                self._queue(open_call, zone, None)
 
     def failed(self, call: UUID, reason: str, zones: Iterable[UUID] | None = None) -> None:
         """It will not be heard in these zones (all, if not given), unless it is heard already."""
@@ -247,6 +251,11 @@ class Arbiter:
             for zone in tuple(open_call.parts):
                 if self._held(call, zone) is None:
                     self._end(call, zone, CallState.EXPIRED, "it waited longer than it may")
+
+    def is_free(self, zone: UUID) -> bool:
+        """Whether no call has the zone, nor waits to have it."""
+        lane = self._lanes.get(zone)
+        return lane is not None and lane.holder is None and not lane.waiting
 
     # --- outputs -------------------------------------------------------------------------------
 
@@ -344,10 +353,12 @@ class Arbiter:
         lane = self._lanes.get(zone)
         return self._open[call].parts[zone] if lane is not None and lane.holder == call else None
 
-    def _is_waiting(self, open_call: _Open, zone: UUID) -> bool:
-        waiting, rank = self._lanes[zone].waiting, open_call.rank
-        at = bisect_left(waiting, rank)
-        return at < len(waiting) and waiting[at] == rank
+    def _rests(self, open_call: _Open, zone: UUID) -> bool:
+        """Whether the call could be played in the zone, was it not to wait for `wake`."""
+        if not open_call.is_ready or zone not in open_call.parts:
+            return False
+        is_waiting = self._lanes[zone].has(open_call.rank)
+        return not is_waiting and self._held(open_call.bid.call, zone) is None
 
     def _say(self, open_call: _Open, zone: UUID, state: CallState, reason: str | None) -> None:
         part = open_call.parts[zone]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from antiphon.plugins.zones import CallStart, Routing, WhenCut
@@ -14,7 +15,8 @@ class Bid:
     """A call's claim to its zones. `arrival` orders equals; `expires_at` is on the caller's clock.
 
     A call expires while it waits, never while it is heard. It is heard `times` times in each
-    zone, which is free for others for `gap_s` in between.
+    zone, which is free for others for `gap_s` in between; `heard` says how often it was already,
+    before a restart.
     """
 
     call: UUID
@@ -27,6 +29,7 @@ class Bid:
     routing: Routing = Routing.PARTIAL
     times: int = 1
     gap_s: float = 0.0
+    heard: Mapping[UUID, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from uuid import UUID
 
 from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Invalid, NotFound
-from antiphon.playback import levels
 from antiphon.playback.approach import Approach, Timing, check_time
 from antiphon.playback.arbiter import Arbiter
-from antiphon.playback.bids import Bid, Changed, Rest, Start, Stop
-from antiphon.playback.clips import prepare
+from antiphon.playback.bids import Changed, Rest, Start
+from antiphon.playback.clips import prepare, prepare_again
+from antiphon.playback.gaps import Gaps, Music
+from antiphon.playback.launches import Launches
+from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Part, Record, provisional_title, request_band
+from antiphon.playback.revival import bid_of, revive
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.zones import AnnouncementView, CallRequest
 from antiphon.settings.models import AudioSettings
@@ -32,11 +36,7 @@ _log = logging.getLogger(__name__)
 
 REFUSE_WITHIN_S = 0.1
 GATHER_S = 0.01
-STOP_LIMIT_S = 2.0
 REVOKE_LIMIT_S = 0.3
-PLAY_SLACK_S = 30.0
-BUSY_RETRY_S = 0.25
-BUSY_LIMIT = 240
 KEPT = 500
 
 _ENDINGS = {
@@ -45,6 +45,22 @@ _ENDINGS = {
     "failed": CallState.FAILED,
 }
 _Key = tuple[UUID, UUID | None, str]
+_Work = Callable[[], Coroutine[None, None, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What calls are played with and written down in. `music_in` is what a zone plays."""
+
+    bus: events.EventBus
+    send: Callable[[protocol.Command], None]
+    media: MediaRegistry
+    audio: AudioSettings
+    ledger: Ledger
+    receipts: Receipts
+    loudspeakers: Loudspeakers
+    music_in: Callable[[UUID], Music | None]
+    latency_s: float = 0.0
 
 
 class Calls:
@@ -53,32 +69,18 @@ class Calls:
     A renderer that does not report is given up on after a time, so that no zone stays taken.
     """
 
-    def __init__(
-        self,
-        bus: events.EventBus,
-        send: Callable[[protocol.Command], None],
-        media: MediaRegistry,
-        audio: AudioSettings,
-        receipts: Receipts,
-        loudspeakers: Loudspeakers,
-        latency_s: float = 0.0,
-    ) -> None:
-        self._bus = bus
-        self._send = send
-        self._media = media
-        self._audio = audio
-        self._receipts = receipts
-        self._loudspeakers = loudspeakers
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._arbiter = Arbiter()
-        self.timing = Timing(latency_s, audio.duck_down_s)
-        self._approach = Approach(self._arbiter, self._act, self._act_soon, self.timing)
+        self._gaps = Gaps(desk.music_in, self._arbiter.is_free, self._wake)
+        self.timing = Timing(desk.latency_s, desk.audio.duck_down_s)
+        self._approach = Approach(self._arbiter, self._gaps, self.timing, self._act, self._act_soon)
+        self._launches = Launches(desk.send, desk.audio, self.timing, self._end)
         self._by_key: dict[_Key, Record] = {}
         self._records: dict[UUID, Record] = {}
         self._over: deque[UUID] = deque()
-        self._launches: dict[str, UUID] = {}
         self._speaking: dict[UUID, UUID] = {}
         self._arrivals = count()
-        self._names = count(1)
         self._gathering: asyncio.TimerHandle | None = None
 
     # --- zones ---------------------------------------------------------------------------------
@@ -91,6 +93,14 @@ class Calls:
         """The zone is gone; its calls fail there."""
         self._arbiter.remove_zone(zone_id)
         self._act()
+
+    def track_over(self, music: Music) -> None:
+        """A track has ended in the zones that hear this music."""
+        self._gaps.reached(music)
+
+    def music_changed(self, music: Music) -> None:
+        """This music was started or stopped, or is heard by other zones."""
+        self._gaps.changed(music)
 
     def speaking(self, zone_id: UUID) -> AnnouncementView | None:
         """What is announced in a zone now."""
@@ -122,7 +132,8 @@ class Calls:
     ) -> Record:
         """Take a call in. What is wrong and can be found out at once is raised, else it goes on.
 
-        Where one with the same `dedupe_key` is open, that is the answer.
+        Where one with the same `dedupe_key` is open, that is the answer. Returns when the call is
+        stored; its sound does not wait for that.
         """
         if request.text is not None and not request.text.strip():
             raise Invalid.field("text", "must hold a word to speak")
@@ -130,8 +141,8 @@ class Calls:
         while (earlier := self._with_key(principal, client_id, request)) is not None:
             await earlier.known.wait()
             if earlier.id in self._records:
+                await self._desk.ledger.kept(earlier)
                 return earlier
-        arrival = next(self._arrivals)
         record = Record(
             client_id=client_id,
             request=request,
@@ -140,50 +151,48 @@ class Calls:
             title=provisional_title(request),
             band=request_band(request) or Band.ANNOUNCEMENT,
             starts_at=request.at,
+            arrival=next(self._arrivals),
         )
-        if (key := _key(record)) is not None:
-            self._by_key[key] = record
-        asked_at = asyncio.get_running_loop().time()
-        task = asyncio.create_task(prepare(record, self._media), name=f"call {record.id}")
-        try:
-            await asyncio.wait({task}, timeout=REFUSE_WITHIN_S)
-            if task.done():
-                task.result()
-        except BaseException:
-            task.cancel()
-            self._forget_key(record)
-            record.known.set()
-            raise
-        self._records[record.id] = record
-        record.known.set()
-        self._arbiter.submit(self._bid(record, arrival, asked_at))
-        self._tell()
-        self._go_on(record, self._approach.come(record, task))
-        if task.done():
-            await record.admitted.wait()
-        self._forget()
-        return record
-
-    def _bid(self, record: Record, arrival: int, asked_at: float) -> Bid:
-        request, expires_at = record.request, None
         if request.expires_in_s is not None:
             begins = max(record.created_at, request.at or record.created_at)
             record.expires_at = begins + timedelta(seconds=request.expires_in_s)
-            expires_at = asked_at + (record.expires_at - record.created_at).total_seconds()
-            loop = asyncio.get_running_loop()
+        clip = await self._begin_clip(record)
+        self._desk.ledger.keep(record)
+        self._take_in(record, clip)
+        if clip.done():
+            await record.admitted.wait()
+        await self._desk.ledger.kept(record)
+        self._forget()
+        return record
+
+    async def _begin_clip(self, record: Record) -> asyncio.Task[None]:
+        """Have the clip prepared; raises what is wrong with it if that shows at once."""
+        if (key := _key(record)) is not None:
+            self._by_key[key] = record
+        clip = asyncio.create_task(prepare(record, self._desk.media), name=f"call {record.id}")
+        try:
+            await asyncio.wait({clip}, timeout=REFUSE_WITHIN_S)
+            if clip.done():
+                clip.result()
+        except BaseException:
+            clip.cancel()
+            self._forget_key(record)
+            record.known.set()
+            raise
+        return clip
+
+    def _take_in(self, record: Record, clip: asyncio.Task[None]) -> None:
+        """From here on the call ends in one final state in each zone."""
+        self._records[record.id] = record
+        record.known.set()
+        loop, expires_at = asyncio.get_running_loop(), None
+        if record.expires_at is not None:
+            expires_at = loop.time() + (record.expires_at - datetime.now(UTC)).total_seconds()
             record.expiry = loop.call_at(expires_at, self._expire, expires_at)
-        return Bid(
-            record.id,
-            tuple(record.parts),
-            record.priority,
-            arrival,
-            expires_at,
-            request.when_cut,
-            request.start,
-            request.routing,
-            request.repeat,
-            request.repeat_gap_s,
-        )
+        self._arbiter.submit(bid_of(record, expires_at))
+        self._tell()
+        record.add_work(clip)
+        self._go_on(record, lambda: self._approach.come(record, clip))
 
     async def revoke(self, record: Record, zones: Iterable[UUID]) -> None:
         """Take a call back in some zones; returns when it is silent there, or soon after."""
@@ -195,21 +204,54 @@ class Calls:
                 async with asyncio.timeout(REVOKE_LIMIT_S):
                     await record.over.wait()
 
+    async def restore(self) -> None:
+        """Go on with what an earlier server left open; once, when the zones are there."""
+        now = datetime.now(UTC)
+        for record in await self._desk.ledger.read():
+            self._arrivals = count(record.arrival + 1)
+            endings = revive(record, now)
+            if record.is_over:
+                self._desk.receipts.note_over(record)
+                continue
+            if (key := _key(record)) is not None:
+                self._by_key[key] = record
+            work = prepare_again(record, self._desk.media)
+            self._take_in(record, asyncio.create_task(work, name=f"call {record.id}"))
+            for zone_id, (state, reason) in endings.items():
+                self._arbiter.leave(record.id, [zone_id], state, reason)
+            self._arbiter.expire(asyncio.get_running_loop().time())
+            self._act()
+
+    def end_all(self, client_id: UUID, reason: str) -> set[UUID]:
+        """Take all open calls of a client back, for a reason; returns the zones that had some."""
+        zones: set[UUID] = set()
+        for record in tuple(self._records.values()):
+            if record.client_id == client_id:
+                mine = [zone for zone, part in record.parts.items() if not part.state.final]
+                self._arbiter.leave(record.id, mine, CallState.REVOKED, reason)
+                zones.update(mine)
+        self._act()
+        return zones
+
     # --- the way there -------------------------------------------------------------------------
 
-    def _go_on(self, record: Record, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._guard(record, work), name=f"call {record.id} goes on")
-        record.work.add(task)
-        task.add_done_callback(record.work.discard)
+    def _go_on(self, record: Record, work: _Work) -> None:
+        guarded = self._guard(record, work)
+        record.add_work(asyncio.create_task(guarded, name=f"call {record.id} goes on"))
 
-    async def _guard(self, record: Record, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, record: Record, work: _Work) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             _log.exception("The call %s can not go on", record.id)
             self._arbiter.failed(record.id, f"it could not go on: {error!r}")
             record.admitted.set()
             self._act()
+
+    def _wake(self, call: UUID, zones: Collection[UUID]) -> None:
+        """The end of a track has come, which the call waited for in these zones."""
+        self._arbiter.wake(call, zones)
+        self._act()
 
     def _with_key(
         self, principal: Principal, client_id: UUID, request: CallRequest
@@ -226,9 +268,10 @@ class Calls:
 
     def started(self, report: protocol.CallStarted) -> None:
         """The first sample of a call went out in a zone."""
-        if (found := self._part(report.call, report.zone)) is None:
+        if (record := self._launches.find(report)) is None:
             return
-        record, zone_id, part = found
+        zone_id = UUID(report.zone)
+        part = record.parts[zone_id]
         part.started_at = datetime.now(UTC)
         part.duration_s = report.duration_s
         loop = asyncio.get_running_loop()
@@ -236,44 +279,30 @@ class Calls:
         if (most_s := record.request.max_duration_s) is not None:
             left_s = max(0.0, most_s - part.seconds_before)
             part.limit = loop.call_later(left_s, self._at_limit, record, zone_id)
-        self._watch(record, zone_id, report.duration_s + PLAY_SLACK_S)
+        self._launches.sounds(record, zone_id)
         self._speaking[zone_id] = record.id
         self._arbiter.started(record.id, zone_id)
         self._act()
 
     def finished(self, report: protocol.CallFinished) -> None:
         """A call is over in a zone."""
-        if (found := self._part(report.call, report.zone)) is None:
+        if (record := self._launches.find(report)) is None:
             return
-        record, zone_id, part = found
+        zone_id = UUID(report.zone)
+        part = record.parts[zone_id]
         part.seconds_heard = part.seconds_before + report.seconds
-        self._loudspeakers.credit(zone_id, part, report.seconds)
+        self._desk.loudspeakers.credit(zone_id, part, report.seconds)
         if report.reason == "completed":
+            part.times_heard += 1
             part.seconds_before = part.seconds_heard
             part.by_device_before = dict(part.by_device)
-        if report.reason == "busy" and part.busy_times < BUSY_LIMIT:
-            part.busy_times += 1
-            self._free(record, zone_id)
-            loop = asyncio.get_running_loop()
-            part.watch = loop.call_later(
-                BUSY_RETRY_S, self._end, record, zone_id, CallState.QUEUED, None
-            )
+        if report.reason == "busy" and self._launches.try_again(record, zone_id):
             return
         self._end(record, zone_id, _ENDINGS.get(report.reason, CallState.FAILED), report.message)
 
-    def _part(self, launch: str, zone: str) -> tuple[Record, UUID, Part] | None:
-        """Whom a report is about; None where that is over."""
-        zone_id = UUID(zone)
-        call_id = self._launches.get(launch)
-        record = self._records.get(call_id) if call_id is not None else None
-        part = record.parts.get(zone_id) if record is not None else None
-        if record is None or part is None or part.launch != launch:
-            return None
-        return record, zone_id, part
-
     def _end(self, record: Record, zone_id: UUID, state: CallState, reason: str | None) -> None:
         """A call has left a zone, or never came to be heard there."""
-        self._free(record, zone_id)
+        self._launches.free(record, zone_id)
         if self._speaking.get(zone_id) == record.id:
             del self._speaking[zone_id]
         self._arbiter.finished(record.id, zone_id, state, reason)
@@ -283,17 +312,6 @@ class Calls:
             # Zones that fall free on one sample are reported one by one: what follows in them
             # starts on one sample too.
             self._act_soon()
-
-    def _free(self, record: Record, zone_id: UUID) -> None:
-        part = record.parts[zone_id]
-        for handle in (part.watch, part.limit):
-            if handle is not None:
-                handle.cancel()
-        part.watch = part.limit = None
-        if (launch := part.launch) is not None:
-            part.launch = None
-            if all(other.launch != launch for other in record.parts.values()):
-                self._launches.pop(launch, None)
 
     # --- what the arbiter decides --------------------------------------------------------------
 
@@ -320,63 +338,15 @@ class Calls:
         for decision in self._arbiter.decide():
             record = self._records[decision.call]
             if isinstance(decision, Start):
-                self._start(record, decision.zones)
+                self._launches.start(record, decision.zones)
+                for zone_id in decision.zones:
+                    self._desk.receipts.note(record, zone_id)
             elif isinstance(decision, Rest):
-                again = self._approach.again(record, decision.zones, decision.gap_s)
-                self._go_on(record, again)
+                rest = (record, decision.zones, decision.gap_s)
+                self._go_on(record, partial(self._approach.again, *rest))
             else:
-                self._stop(record, decision)
+                self._launches.stop(record, decision.zones)
         self._tell()
-
-    def _start(self, record: Record, zones: tuple[UUID, ...]) -> None:
-        assert record.media is not None, "the arbiter starts what is ready"  # noqa: S101
-        launch = f"{record.id}.{next(self._names)}"
-        self._launches[launch] = record.id
-        chime = levels.clip(record.chime, self._audio) if record.chime is not None else None
-        clip = levels.clip(record.media, self._audio)
-        at = self._leaves_at(record)
-        self._send(protocol.StartCall(launch, tuple(map(str, zones)), clip, chime, at))
-        for zone_id in zones:
-            part = record.parts[zone_id]
-            part.launch = launch
-            part.delivered_at = part.delivered_at or datetime.now(UTC)
-            self._watch(record, zone_id, record.length_s + PLAY_SLACK_S)
-            self._receipts.note(record, zone_id)
-
-    def _leaves_at(self, record: Record) -> float | None:
-        """When the first sound is to leave, on the renderer's clock; None for at once."""
-        if record.starts_at is None or (left_s := self.timing.leaves_in_s(record.starts_at)) <= 0:
-            return None
-        return time.monotonic() + left_s
-
-    def _stop(self, record: Record, decision: Stop) -> None:
-        by_launch: dict[str, list[UUID]] = {}
-        for zone_id in decision.zones:
-            if (launch := record.parts[zone_id].launch) is not None:
-                by_launch.setdefault(launch, []).append(zone_id)
-                self._watch(record, zone_id, STOP_LIMIT_S, CallState.CUT)
-            else:  # found busy a moment ago
-                self._end(record, zone_id, CallState.CUT, None)
-        for launch, zones in by_launch.items():
-            self._send(protocol.StopCall(launch, tuple(map(str, zones))))
-
-    def _watch(
-        self, record: Record, zone_id: UUID, limit_s: float, state: CallState = CallState.FAILED
-    ) -> None:
-        """See to it that the zone is free again, should the renderer never report."""
-        part = record.parts[zone_id]
-        if part.watch is not None:
-            part.watch.cancel()
-        loop = asyncio.get_running_loop()
-        part.watch = loop.call_later(limit_s, self._give_up, record, zone_id, state)
-
-    def _give_up(self, record: Record, zone_id: UUID, state: CallState) -> None:
-        launch = record.parts[zone_id].launch
-        if launch is not None:
-            self._send(protocol.StopCall(launch, (str(zone_id),)))
-        _log.error("The renderer did not report the end of call %s in %s", record.id, zone_id)
-        reason = "the renderer did not report its end" if state is CallState.FAILED else None
-        self._end(record, zone_id, state, reason)
 
     def _tell(self) -> None:
         for change in self._arbiter.drain():
@@ -386,14 +356,9 @@ class Calls:
         part = record.parts[change.zone]
         part.state, part.reason = change.state, change.reason
         if change.state.final:
-            part.finished_at = datetime.now(UTC)
-            self._free(record, change.zone)
-            if self._speaking.get(change.zone) == record.id:
-                del self._speaking[change.zone]
-            heard = self._loudspeakers.heard(change.zone, part)
-            self._receipts.note_devices(record, change.zone, heard)
-        self._receipts.note(record, change.zone)
-        self._bus.publish(
+            self._is_over_in(record, change.zone, part)
+        self._desk.receipts.note(record, change.zone)
+        self._desk.bus.publish(
             events.CallChanged(
                 zone_id=change.zone,
                 client_id=record.client_id,
@@ -409,7 +374,17 @@ class Calls:
             self._forget_key(record)
             record.admitted.set()
             record.over.set()
+            self._desk.receipts.note_over(record)
             self._over.append(record.id)
+
+    def _is_over_in(self, record: Record, zone_id: UUID, part: Part) -> None:
+        part.finished_at = datetime.now(UTC)
+        self._launches.free(record, zone_id)
+        self._gaps.leave(record.id, [zone_id])
+        if self._speaking.get(zone_id) == record.id:
+            del self._speaking[zone_id]
+        heard = self._desk.loudspeakers.heard(zone_id, part)
+        self._desk.receipts.note_devices(record, zone_id, heard)
 
     def _forget(self) -> None:
         """Keep the last calls, and of the older ones those that are not over."""

@@ -32,6 +32,7 @@ class Channel:
     volume: int
     background_percent: int | None
     programme: Programme
+    dead_air: str | None = None
 
     @classmethod
     def of(cls, zone: Zone, volume: int, sink: str, programme: Programme) -> Channel:
@@ -58,6 +59,8 @@ class Channel:
         """All that the zone plays at this moment."""
         programme, item = self.programme, self.programme.current
         is_stopped = programme.playback is Playback.STOPPED
+        if item is not None and item.spoken is not None:
+            announcement, item = item.spoken.record.announcement(self.zone_id), None
         track = levels.track_view(item.media, item.duration_s) if item is not None else None
         return PlaybackView(
             zone_id=self.zone_id,
@@ -76,18 +79,21 @@ class Channel:
             repeat=programme.queue.repeat,
             source=programme.queue.source,
             shared_with=tuple(zone for zone in programme.zones if zone != self.zone_id),
-            problems=(programme.problem,) if programme.problem else (),
+            problems=tuple(filter(None, (programme.problem, self.dead_air))),
         )
 
     def snapshot(self, announcement: AnnouncementView | None) -> Snapshot:
         """What has to be kept to go on after a restart."""
         programme, item = self.programme, self.programme.current
+        position_s = programme.position_s
+        if item is not None and item.spoken is not None:  # a restart goes on behind it
+            item, position_s = None, 0.0
         track = levels.track_view(item.media, item.duration_s) if item is not None else None
         return Snapshot(
             {
                 "programme_id": programme.id,
                 "playback": programme.playback,
-                "position_s": programme.position_s,
+                "position_s": position_s,
                 "queue_position": programme.queue.cursor - programme.queue.base,
                 "current_playlists": saved_source(programme.queue),
                 "shuffle": programme.queue.shuffle,

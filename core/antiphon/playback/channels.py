@@ -16,6 +16,7 @@ from antiphon.playback.channel import Channel, saved_queue
 from antiphon.playback.keeper import StateKeeper
 from antiphon.playback.models import PlaybackState
 from antiphon.playback.programme import Programme, Surroundings
+from antiphon.plugins.media import REST
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +180,8 @@ class Channels:
             kinds = self._around.media.kinds
             is_late = loop.time() > until
             for programme in tuple(waiting):
-                if is_late or kinds.issuperset(ref.kind for ref in programme.queue.refs):
+                wanted = {ref.kind for ref in programme.queue.refs} - {REST.kind}
+                if is_late or kinds >= wanted:
                     programme.go()
                     waiting.remove(programme)
             await asyncio.sleep(_LOOK_EVERY_S)

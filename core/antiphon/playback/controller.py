@@ -14,13 +14,15 @@ from antiphon import events
 from antiphon.audit import commanded
 from antiphon.building.models import Zone
 from antiphon.engine import protocol
-from antiphon.errors import Invalid, NotFound
+from antiphon.errors import Conflict, Invalid, NotFound
 from antiphon.events import EventBus
-from antiphon.playback.calls import Calls
+from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
-from antiphon.playback.expand import chosen, expand
+from antiphon.playback.dead_air import DeadAir
+from antiphon.playback.expand import chosen, queue_of
 from antiphon.playback.keeper import Snapshot, StateKeeper
+from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
@@ -28,10 +30,14 @@ from antiphon.playback.reach import named, reached, reached_among
 from antiphon.playback.receipts import Receipts
 from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
+from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.subscriptions import Subscriptions
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback, Principal, Repeat, Role
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of
+from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
@@ -69,29 +75,58 @@ class ZoneController:
         self._renderer = renderer
         self._streams = snapcast
         self._media = media
-        self._receipts = Receipts()
+        self._ledger = Ledger()
+        self._receipts = Receipts(self._ledger)
         self._keeper = StateKeeper(self._snapshot, self._moving)
         self._loudspeakers = Loudspeakers(bus)
         self._calls = Calls(
-            bus, renderer.send, media, audio, self._receipts, self._loudspeakers, latency_s
+            Desk(
+                bus,
+                renderer.send,
+                media,
+                audio,
+                self._ledger,
+                self._receipts,
+                self._loudspeakers,
+                self._music_in,
+                latency_s,
+            )
         )
-        around = Surroundings(bus, renderer.send, media, audio, self._programme_changed)
+        self._between = SpokenBetween(bus, media, self._receipts, self._loudspeakers)
+        around = Surroundings(
+            bus,
+            renderer.send,
+            media,
+            audio,
+            self._programme_changed,
+            self._calls.track_over,
+            self._between,
+        )
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
+        self._subscriptions = Subscriptions(bus, self._silence)
+        self._dead_air_s = audio.dead_air_s
+        self._reached: Memo[list[UUID]] = Memo(Zone)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Set up all active zones and let them go on with what they played."""
+        """Set up all active zones; let them go on with their music, and calls with their way."""
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._ledger)
             await stack.enter_async_context(self._receipts)
             await stack.enter_async_context(self._loudspeakers)
             stack.callback(self._channels.close)
             await stack.enter_async_context(self._keeper)
             stack.callback(self._calls.close)
-            reports = Reports(self._bus, self._channels, self._calls)
+            await stack.enter_async_context(self._subscriptions)
+            dead_air = DeadAir(self._bus.publish, self._dead_air_s)
+            stack.callback(dead_air.close)
+            reports = Reports(self._bus, self._channels, self._calls, dead_air)
             stack.callback(self._renderer.subscribe(reports.handle))
             news = stack.enter_context(self._bus.stream(*_BUILDING, size=10_000))
             stack.callback(self._bus.subscribe(events.ZoneCreated, self._expect))
             await self._channels.add(await Zone.filter(deleted_at__isnull=True, is_active=True))
+            await self._calls.restore()
+            self._subscriptions.enforce()
             task = asyncio.create_task(self._follow(news), name="zones")
             stack.push_async_callback(_end, task)
             self._stack = stack.pop_all()
@@ -136,6 +171,7 @@ class ZoneController:
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
         channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
+        await self._subscriptions.require(channel.client_id)
         if refs := chosen(request):
             queue = await self._queue(channel, refs, shuffle=request.shuffle, repeat=request.repeat)
             await self._start(channel, others, queue, request.crossfade_s)
@@ -156,6 +192,7 @@ class ZoneController:
     ) -> PlaybackView:
         """See `Zones.play_refs`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
         await self._start(channel, [], queue, 0.0)
         return self._done(channel)
@@ -164,6 +201,12 @@ class ZoneController:
         """See `Zones.redraw`."""
         channel = await self._reach(principal, zone_id)
         channel.programme.redraw()
+        return self._done(channel)
+
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """See `Zones.go_on`."""
+        channel = await self._reach(principal, zone_id)
+        channel.programme.go_on()
         return self._done(channel)
 
     @commanded("playback.pause", "zones")
@@ -177,6 +220,7 @@ class ZoneController:
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
         channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
         await channel.programme.resume()
         return self._done(channel)
 
@@ -239,14 +283,34 @@ class ZoneController:
             raise Invalid.field(field, "there is no zone to announce in")
         zones = [channel.zone_id for channel in channels]
         client_id = channels[0].client_id
+        await self._subscriptions.require(client_id)
         return (await self._calls.accept(principal, client_id, zones, request)).view()
+
+    @commanded("create", "calls")
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        """See `Zones.call_between`."""
+        zones, _ = await named(principal, request)
+        channels = [await self._channels.get(zone) for zone in zones]
+        if not channels:
+            raise Invalid.field("zones", "there is no zone to announce in")
+        programme = channels[0].programme
+        if set(programme.zones) != set(zones):
+            raise Conflict("They are not all the zones of one programme.")
+        request = request.model_copy(update={"style": CallStyle.BETWEEN})
+        spoken = await self._between.prepare(
+            principal, programme.client_id, lambda: programme.zones, request
+        )
+        programme.insert(spoken)
+        return spoken.record.view()
 
     async def calls(self, principal: Principal) -> Sequence[CallView]:
         """See `Zones.calls`."""
         zones = set(await reached(principal))
+        records = [*self._between.newest_first(), *self._calls.newest_first()]
+        records.sort(key=lambda record: record.created_at, reverse=True)
         return [
             _seen(principal, record.view(), zones)
-            for record in self._calls.newest_first()
+            for record in records
             if not zones.isdisjoint(record.parts)
         ]
 
@@ -259,13 +323,17 @@ class ZoneController:
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
         record, zones = await self._reach_call(principal, call_id)
-        await self._calls.revoke(record, zones)
+        if (spoken := self._between.find(call_id)) is not None:
+            await self._take_back(spoken)
+        else:
+            await self._calls.revoke(record, zones)
         return _seen(principal, record.view(), zones)
 
     # --- inside --------------------------------------------------------------------------------
 
     async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
-        await reached(principal, [zone_id])
+        key = (reach_of(principal), zone_id)
+        await self._reached.get(key, lambda: reached(principal, [zone_id]))
         return await self._channels.get(zone_id)
 
     async def _reach_all(
@@ -276,21 +344,25 @@ class ZoneController:
         return found
 
     async def _reach_call(self, principal: Principal, call_id: UUID) -> tuple[Record, list[UUID]]:
-        record, reach = self._calls.get(call_id), set(await reached(principal))
+        spoken = self._between.find(call_id)
+        record = self._calls.get(call_id) if spoken is None else spoken.record
+        reach = set(await reached(principal))
         zones = [zone_id for zone_id in record.parts if zone_id in reach]
         if not zones:
             raise NotFound("call", call_id)
         return record, zones
 
+    async def _take_back(self, spoken: Spoken) -> None:
+        """Take back what is spoken between tracks, in all zones of its programme."""
+        for zone_id in spoken.zones():
+            if (channel := self._channels.find(zone_id)) is not None:
+                await channel.programme.take_back(spoken)
+                return
+
     async def _queue(
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
     ) -> Queue:
-        tracks = await expand(self._media, channel.client_id, refs)
-        if len(refs) == 1 and self._media.is_endless(refs[0]):
-            # It has an order of its own, and no end that anything could follow.
-            kept = repeat if repeat is Repeat.ONE else Repeat.ALL
-            return Queue(tracks, repeat=kept, source=refs[0])
-        return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
+        return await queue_of(self._media, channel.client_id, refs, shuffle=shuffle, repeat=repeat)
 
     async def _start(
         self, channel: Channel, others: Sequence[Channel], queue: Queue, crossfade_s: float
@@ -308,6 +380,20 @@ class ZoneController:
         for other in left:
             self._programme_changed(other)
 
+    def _silence(self, client_id: UUID, reason: str) -> list[UUID]:
+        """Stop all music and all calls of a client; returns the zones where there were some."""
+        reason = f"the subscription {reason}"
+        programmes = [one.programme for one in self._channels if one.client_id == client_id]
+        stopped: dict[UUID, None] = {}
+        for programme in dict.fromkeys(programmes):
+            if programme.playback is not Playback.STOPPED:
+                stopped |= dict.fromkeys(programme.zones)
+                programme.stop()
+                programme.problem = reason
+                self._programme_changed(programme)
+        stopped |= dict.fromkeys(self._calls.end_all(client_id, reason))
+        return list(stopped)
+
     def _view(self, channel: Channel) -> PlaybackView:
         return channel.view(self._calls.speaking(channel.zone_id))
 
@@ -316,7 +402,12 @@ class ZoneController:
         self._programme_changed(channel.programme)
         return self._view(channel)
 
+    def _music_in(self, zone_id: UUID) -> Programme | None:
+        channel = self._channels.find(zone_id)
+        return channel.programme if channel is not None else None
+
     def _programme_changed(self, programme: Programme) -> None:
+        self._calls.music_changed(programme)
         for zone_id in tuple(programme.zones):
             if (channel := self._channels.find(zone_id)) is not None:
                 self._tell(channel)
@@ -362,6 +453,7 @@ class ZoneController:
                 await self._streams.remove(zone_id)
         elif channel is None:
             await self._channels.add([zone])
+            self._subscriptions.enforce()
         else:
             channel.name, channel.floor_id = zone.name, zone.floor_id
             if channel.background_percent != zone.background_volume_percent:

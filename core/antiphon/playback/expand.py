@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from antiphon.errors import AntiphonError, Invalid, PartTimedOut, Unavailable
+from antiphon.playback.queue import Queue
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import PlayRequest
+from antiphon.types import Repeat
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,23 @@ def chosen(request: PlayRequest) -> list[MediaRef]:
     if request.playlist_id:
         return [MediaRef(kind="channel", value=str(request.playlist_id))]
     return [MediaRef(kind="folder", value=str(key)) for key in request.folder_ids or ()]
+
+
+async def queue_of(
+    media: MediaRegistry,
+    client_id: UUID,
+    refs: Sequence[MediaRef],
+    *,
+    shuffle: bool,
+    repeat: Repeat,
+) -> Queue:
+    """The queue of what somebody chose. Raises as `expand` does."""
+    tracks = await expand(media, client_id, refs)
+    if len(refs) == 1 and media.is_endless(refs[0]):
+        # It has an order of its own, and no end that anything could follow.
+        kept = repeat if repeat is Repeat.ONE else Repeat.ALL
+        return Queue(tracks, repeat=kept, source=refs[0])
+    return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
 
 
 async def expand(

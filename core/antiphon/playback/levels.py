@@ -10,6 +10,8 @@ from antiphon.plugins.media import Media, MediaRef
 from antiphon.plugins.zones import TrackView
 from antiphon.settings.models import AudioSettings
 
+VOICE_LIMITED_DB = 8.0
+
 
 def track(entry: str, media: Media, audio: AudioSettings) -> Track:
     """A file as music."""
@@ -17,9 +19,19 @@ def track(entry: str, media: Media, audio: AudioSettings) -> Track:
     return Track(entry, str(media.path), gain_db, lufs)
 
 
-def clip(media: Media, audio: AudioSettings) -> Clip:
-    """A file as the voice of a call, or its chime."""
+def spoken_track(entry: str, media: Media, audio: AudioSettings) -> Track:
+    """A voice, or its chime, as an item of a programme."""
     gain_db, lufs = _levels(media, audio.voice_lufs, audio.true_peak_db)
+    return Track(entry, str(media.path), gain_db, lufs, blends=False)
+
+
+def clip(media: Media, audio: AudioSettings) -> Clip:
+    """A file as the voice of a call, or its chime.
+
+    Speech has peaks far above its loudness. Its gain lets the limiter behind the mix take some of
+    them: kept below the ceiling by the gain alone, most voices would be softer than the music.
+    """
+    gain_db, lufs = _levels(media, audio.voice_lufs, audio.true_peak_db + VOICE_LIMITED_DB)
     return Clip(str(media.path), gain_db, lufs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,28 @@ class PlaybackState(TimestampedModel):
         table = "playback_state"
 
 
+class OpenCall(TimestampedModel):
+    """A call that is not over in all its zones, with what it takes to go on after a restart.
+
+    How far it is in a zone is told by its play event: `zones` has that row's id for each zone.
+    """
+
+    client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
+        "antiphon.Client", related_name=False
+    )
+    client_id: UUID
+    request: dict[str, Any] = fields.JSONField()
+    principal: dict[str, Any] = fields.JSONField()
+    zones: dict[str, str] = fields.JSONField()
+    title = fields.CharField(max_length=300, default="")
+    arrival = fields.BigIntField()
+    accepted_at: datetime = fields.DatetimeField()
+    expires_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "open_call"
+
+
 class PlayEvent(TimestampedModel):
     """The receipt: what happened to a call in one zone, or with `device` on one loudspeaker."""
 
@@ -92,6 +115,7 @@ class PlayEvent(TimestampedModel):
     delivered_at = fields.DatetimeField(null=True)
     completed_at = fields.DatetimeField(null=True)
     seconds_heard = fields.FloatField(default=0.0)
+    times_heard = fields.IntField(default=0)
     error_message = fields.TextField(null=True)
     created_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "antiphon.User", related_name=False, null=True, on_delete=fields.SET_NULL

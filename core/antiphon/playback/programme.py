@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
@@ -13,39 +12,41 @@ from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid
 from antiphon.events import EventBus
 from antiphon.playback import levels
+from antiphon.playback.filling import TRIES, WINDOW, Window
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
-from antiphon.playback.window import RESOLVE_LIMIT_S, Item, Miss, first_playable, resolve
-from antiphon.plugins.media import MediaRegistry
+from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.window import Item, Miss, first_playable
+from antiphon.plugins.media import REST, MediaRegistry
 from antiphon.settings.models import AudioSettings
-from antiphon.types import Playback
+from antiphon.types import CallState, Playback
 
-_log = logging.getLogger(__name__)
-
-WINDOW = 8
-TRIES = 10
-BACK_OFF_S = (5.0, 10.0, 20.0, 60.0, 300.0)
 RESTART_AFTER_S = 3.0
 LAST_SEEK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a programme works with. `changed` hears of what it did by itself."""
+    """What a programme works with.
+
+    `changed` hears of what it did by itself, `track_over` of the end of each of its tracks,
+    `between` of what is spoken as an item of it.
+    """
 
     bus: EventBus
     send: Callable[[protocol.Command], None]
     media: MediaRegistry
     audio: AudioSettings
     changed: Callable[[Programme], None]
+    track_over: Callable[[Programme], None]
+    between: SpokenBetween
 
 
 class Programme:
     """Plays a queue in the renderer and follows what the renderer reports.
 
-    Tracks are resolved ahead in a task of the programme's own: a source that hangs, raises or has
-    nothing costs at most this programme's next track. A command that has to wait for a source is
-    given up in favour of a later one. All methods run on the main loop.
+    Tracks are resolved ahead (see `Window`). A command that has to wait for a source is given up in
+    favour of a later one. All methods run on the main loop.
     """
 
     def __init__(self, client_id: UUID, around: Surroundings, identity: UUID | None = None) -> None:
@@ -59,29 +60,30 @@ class Programme:
         self.is_loaded = False
         self._around = around
         self._news = News(around.bus, client_id)
-        self._window: list[Item] = []
+        self._ahead = Window(self, client_id, around.media, self._news)
         self._known: dict[str, Item] = {}
         self._leading: Item | None = None
         self._is_owed = False
-        self._next: int | None = None
         self._start_s = 0.0
         self._is_dry = True
         self._position_s = 0.0
         self._moving_since: float | None = None
-        self._filler: asyncio.Task[None] | None = None
-        self._misses = 0
-        self._failures = 0
-        self._retries = 0
         self._serial = 0
         self._aim: int | None = None
-        self._is_outdated = False
+        self._is_holding = False
+        self.is_between = False
 
     # --- what it is ----------------------------------------------------------------------------
 
     @property
     def current(self) -> Item | None:
         """The track that plays, is held, or is about to start."""
-        return self._window[0] if self._window else None
+        return self._ahead.first
+
+    @property
+    def sounds(self) -> bool:
+        """Whether a track is heard, or about to be."""
+        return self.playback is Playback.PLAYING and self.current is not None
 
     @property
     def position_s(self) -> float:
@@ -90,6 +92,16 @@ class Programme:
         if self._moving_since is not None:
             position_s += asyncio.get_running_loop().time() - self._moving_since
         return min(position_s, self.current.duration_s) if self.current else position_s
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether tracks are being resolved ahead."""
+        return self._ahead.is_busy
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is heard because its source wants a rest; see `go_on`."""
+        return self.playback is Playback.PLAYING and self._is_dry and self._ahead.rests
 
     def fork(self) -> Programme:
         """A programme of its own, stopped, with the same queue at the same track."""
@@ -118,8 +130,8 @@ class Programme:
     def go(self) -> None:
         """Let the restored queue play, or be held, at its position."""
         if self.playback is not Playback.STOPPED:
-            self._next = self.queue.cursor
-            self._fill()
+            self._ahead.next = self.queue.cursor
+            self._ahead.fill()
 
     def pause(self) -> None:
         """Hold the position."""
@@ -136,23 +148,62 @@ class Programme:
             if self.is_loaded and not self._is_dry:
                 self._around.send(protocol.Resume(str(self.id)))
                 self._moving_since = asyncio.get_running_loop().time()
-            self._fill()
+            self._ahead.fill()
         elif self.playback is Playback.STOPPED:
             if not self.queue.refs:
                 raise Conflict("There is no music to go on with: start some first.")
             await self._jump(self.queue, self.queue.cursor, self.crossfade_s, Playback.PLAYING)
-        elif self._retries:  # somebody has seen the problem: try again now
-            self._stop_filling()
-            self._misses = self._failures = 0
-            self._fill()
+        else:
+            self._ahead.insist()
 
     def redraw(self) -> None:
         """Ask the queue's endless source anew for what follows the current track."""
         if self.queue.source is not None:
-            self._is_outdated = True
-            if self.playback is not Playback.STOPPED and self._window:
-                self._stop_filling()
-                self._fill()
+            self._ahead.renew()
+            if self.playback is not Playback.STOPPED and self.current is not None:
+                self._ahead.stop()
+                self._ahead.fill()
+
+    def go_on(self) -> None:
+        """End a rest. Nothing happens where there is none."""
+        if self.is_resting and self._ahead.next is not None:
+            self._ahead.next = self.queue.cursor = self._ahead.next + 1
+            self._ahead.fill()
+
+    def insert(self, spoken: Spoken) -> None:
+        """Let this be heard after the current track, behind what was inserted before it.
+
+        Raises Conflict where there is no track that it could follow.
+        """
+        is_resting = self.is_resting
+        if self.playback is Playback.STOPPED or not (self.current or is_resting):
+            raise Conflict("No music plays here that it could follow.")
+        self._ahead.insert(spoken.items, spoken, first=is_resting)
+        self._around.between.queued(spoken)
+        if self._is_dry:
+            self._load(0.0)
+        else:
+            mine = (item for item in self._ahead.items if item.spoken is spoken)
+            self._known |= {item.entry: item for item in mine}
+            self._hand_over()
+
+    async def take_back(self, spoken: Spoken) -> None:
+        """Let what was inserted not be heard, or no more."""
+        is_heard = self.current is not None and self.current.spoken is spoken
+        self._around.between.end(spoken, CallState.REVOKED, "it was revoked")
+        if is_heard:
+            await self.next()
+        elif any(item.spoken is spoken for item in self._ahead.items):
+            self._ahead.items = [one for one in self._ahead.items if one.spoken is not spoken]
+            self._hand_over()
+
+    def hold_next(self, hold: bool) -> None:  # noqa: FBT001  it says what it is
+        """Do not go on behind the end of the current track, until told otherwise."""
+        if hold != self._is_holding:
+            self._is_holding = hold
+            self.is_between = self.is_between and hold
+            if self.is_loaded:
+                self._around.send(protocol.HoldNext(str(self.id), hold))
 
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
@@ -161,17 +212,18 @@ class Programme:
         self.close()
         self.playback = Playback.STOPPED
         self.problem = None
-        self._window.clear()
+        self._give_up_spoken(self._ahead.items, "the music was stopped")
+        self._ahead.begin([], None, same_queue=True)
         self._known.clear()
         self._leading = None
         self._is_dry = True
-        self._is_owed = False
+        self._is_owed = self.is_between = False
         self._start_s = 0.0
         self._hold(0.0)
 
     def close(self) -> None:
         """Let go of the renderer and of all tasks."""
-        self._stop_filling()
+        self._ahead.stop()
         if self.is_loaded:
             self._around.send(protocol.DropProgramme(str(self.id)))
             self.is_loaded = False
@@ -179,11 +231,17 @@ class Programme:
     async def next(self) -> None:
         """Go to the next track; after the last one the music stops."""
         following = self.queue.skip(self._here())
+        if self._aim is None and self.current is not None and self.current.spoken is not None:
+            following = self.current.next_cursor
         if following is None:
             self.stop()
             self.queue.rewind()
         else:
             await self._go_to(following)
+
+    async def restart(self) -> None:
+        """Play the current track anew, from files opened anew."""
+        await self._go_to(self._here())
 
     async def previous(self) -> None:
         """Go to the start of the track, or to the one before where it has just begun."""
@@ -207,9 +265,14 @@ class Programme:
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
         item = self._known.get(report.entry)
-        if item is None or item not in self._window:
+        if item is None:
             return
-        del self._window[: self._window.index(item)]
+        if item not in self._ahead.items:
+            if not self._ahead.slips_in(item, self._leading):
+                return
+            self._is_owed = True
+        self._is_owed = self._ahead.begun(item) or self._is_owed
+        self.is_between = False
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
         self._leading = item
@@ -218,9 +281,13 @@ class Programme:
         self._hold(report.position_s)
         if self.playback is Playback.PLAYING:
             self._moving_since = asyncio.get_running_loop().time()
-        self._news.started(self.zones, item, report.position_s)
-        self._fill()
+        if item.spoken is not None:
+            self._around.between.started(item.spoken)
+        else:
+            self._news.started(self.zones, item, report.position_s)
+        self._ahead.fill()
         self._around.changed(self)
+        self._around.track_over(self)
 
     def track_finished(self, report: protocol.TrackFinished) -> None:
         """The last sample of a track went out."""
@@ -228,9 +295,18 @@ class Programme:
         if item is None:
             return
         if report.played_s >= 1:
-            self._sounds()
+            self._ahead.sounds()
+        is_current = item is self.current
         self._drop(item)
-        self._news.finished(self.zones, item, report.played_s)
+        if item.spoken is not None:
+            is_whole = report.reason == "ended"
+            self._around.between.finished(item.spoken, report.played_s, is_whole=is_whole)
+            self._around.changed(self)
+        else:
+            self._news.finished(self.zones, item, report.played_s)
+        if self._is_holding and is_current:
+            self.is_between = True
+            self._around.track_over(self)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
         """A track could not be read; the renderer goes on with what it has."""
@@ -238,25 +314,30 @@ class Programme:
         if item is None:
             return
         self._drop(item)
-        self._failures += 1
+        if item.spoken is not None:
+            self._around.between.end(item.spoken, CallState.FAILED, report.message)
+            return
         self._news.failed(self.zones, item, report.message)
-        self._fill()
+        self._ahead.failed()
 
     def ended(self) -> None:
         """The renderer has nothing left to play."""
         if self.playback is Playback.STOPPED:
             return
-        if self._window:
+        if self._ahead.items:
             # What was handed over a moment ago the renderer goes on with by itself.
             if self._is_owed:
                 self._load(0.0)
             return
         self._hold(0.0)
         self._is_dry = True
-        if self._next is None:
+        if self._ahead.next is None:
             self._finish()
-        else:
-            self._fill()
+            return
+        if self.is_resting:  # so that a restart of the server finds the rest, not the track
+            self.queue.cursor = self._ahead.next
+            self._around.changed(self)
+        self._ahead.fill()
 
     def moved(self, report: protocol.Position) -> None:
         """Where the current track is."""
@@ -264,7 +345,7 @@ class Programme:
             self._hold(report.position_s)
             if report.playing and self.playback is Playback.PLAYING:
                 self._moving_since = asyncio.get_running_loop().time()
-                self._sounds()
+                self._ahead.sounds()
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -286,11 +367,16 @@ class Programme:
         self._serial += 1
         serial, self._aim = self._serial, cursor if queue is self.queue else None
         misses: list[Miss] = []
-        waiting = [item for item in self._window if queue is self.queue and item.cursor >= cursor]
+        known = self._ahead.items if queue is self.queue else []
+        waiting = [
+            item
+            for item in known
+            if item.cursor >= cursor and (item.spoken is None or item.is_pending)
+        ]
         try:
             if not waiting or waiting[0].cursor != cursor:
-                cursors = islice(chain([cursor], queue.ahead(cursor)), TRIES)
-                candidates = ((at, queue.at(at)) for at in cursors)
+                tracks = (at for at in chain([cursor], queue.ahead(cursor)) if queue.at(at) != REST)
+                candidates = ((at, queue.at(at)) for at in islice(tracks, TRIES))
                 item, misses = await first_playable(self._around.media, self.client_id, candidates)
                 waiting = [item]
         finally:
@@ -300,48 +386,68 @@ class Programme:
             return
         for miss in misses:
             self._news.missed(self.zones, miss)
-        self._stop_filling()
-        self._is_outdated = self._is_outdated and queue is self.queue
+        left = [item for item in self._ahead.items if item not in waiting]
+        self._give_up_spoken(left, "somebody chose other music")
+        last = waiting[-1]
+        following = queue.after(last.cursor) if last.spoken is None else last.cursor
+        self._ahead.begin(waiting, following, same_queue=queue is self.queue)
         self.queue, self.crossfade_s = queue, crossfade_s
         self.playback = playback or self.playback
         self.queue.cursor = waiting[0].cursor
-        self._window = waiting
-        self._next = queue.after(waiting[-1].cursor)
-        self._misses = self._failures = self._retries = 0
         self.problem = None
         self._load(0.0)
-        self._fill()
+        self._ahead.fill()
 
     def _load(self, position_s: float, *, is_seek: bool = False) -> None:
         """Let the renderer play the window from a position in its first track."""
         if is_seek and self.current is not None:
             self._known.pop(self.current.entry, None)  # it is not over: no TrackFinished for it
-        self._window = [item.again() for item in self._window]
+        window = self._ahead.items = [item.again() for item in self._ahead.items]
         self._known = dict([*self._known.items()][-2 * WINDOW :])
-        self._known |= {item.entry: item for item in self._window}
-        tracks = tuple(self._track(item) for item in self._window)
+        self._known |= {item.entry: item for item in window}
+        tracks = tuple(self._track(item) for item in window)
         is_playing = self.playback is Playback.PLAYING
         if not self.is_loaded:
             self.is_loaded = True
-            for zone in self.zones:
-                self._around.send(protocol.Attach(str(zone), str(self.id)))
+            self._attach_all()
+            if self._is_holding:
+                self._around.send(protocol.HoldNext(str(self.id), hold=True))
         self._around.send(
             protocol.LoadProgramme(
                 str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
             )
         )
-        self._leading = self._window[0]
-        self._is_dry = self._is_owed = False
+        self._leading = window[0]
+        self._is_dry = self._is_owed = self.is_between = False
         self._hold(position_s)
+
+    def _claim(self) -> None:
+        """Tell the renderer that there should be music, so that it can fall back."""
+        if not self.is_loaded and self.playback is Playback.PLAYING:
+            self.is_loaded = self._is_dry = True
+            self._attach_all()
+            name, crossfade_s = str(self.id), self.crossfade_s
+            self._around.send(protocol.LoadProgramme(name, (), crossfade_s=crossfade_s))
+
+    def _attach_all(self) -> None:
+        for zone in self.zones:
+            self._around.send(protocol.Attach(str(zone), str(self.id)))
 
     def _hand_over(self) -> None:
         """Tell the renderer what follows; between two tracks wait until the next is reported."""
-        if not self._window or self._leading is not self._window[0]:
+        window = self._ahead.items
+        if not window or self._leading is not window[0]:
             self._is_owed = True
             return
         self._is_owed = False
-        upcoming = tuple(self._track(item) for item in self._window[1:])
+        upcoming = tuple(self._track(item) for item in window[1:])
         self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+
+    def _give_up_spoken(self, items: Iterable[Item], reason: str) -> None:
+        """Of what was to be spoken, these are not heard; what is heard is told by the renderer."""
+        for spoken in dict.fromkeys(item.spoken for item in items if item.is_pending):
+            if spoken is not None:
+                self._around.between.end(spoken, CallState.FAILED, reason)
 
     def _drop(self, item: Item) -> None:
         """A track is over, or could not be played."""
@@ -349,100 +455,35 @@ class Programme:
             self._leading = None
         if item is self.current:
             self._hold(0.0)
-        if item in self._window:
-            self._window.remove(item)
+        if item in self._ahead.items:
+            self._ahead.items.remove(item)
 
-    @property
-    def _room(self) -> int:
-        """How many tracks are handed over: no more than a round of a short queue."""
-        return min(WINDOW, max(2, len(self.queue)))
+    # --- what the window tells -----------------------------------------------------------------
 
-    def _fill(self) -> None:
-        """See that tracks are resolved ahead."""
-        is_short = len(self._window) < self._room or self._is_outdated
-        is_short = is_short and self._next is not None
-        if is_short and (self._filler is None or self._filler.done()):
-            self._filler = asyncio.create_task(self._filling(), name=f"programme {self.id}")
+    def took(self, item: Item) -> None:
+        """Another track is at the end of the window."""
+        if self._is_dry:
+            self._load(self._start_s if item.cursor == self.queue.cursor else 0.0)
+            self._start_s = 0.0
+        else:
+            self._known[item.entry] = item
+            self._hand_over()
 
-    def _stop_filling(self) -> None:
-        if self._filler is not None:
-            self._filler.cancel()
-            self._filler = None
-
-    async def _filling(self) -> None:
-        if self._is_outdated:
-            await self._follow(None if self.current is None else self.current.cursor + 1)
-        while len(self._window) < self._room and (cursor := self._next) is not None:
-            if self.queue.source is not None and self.queue.begins_round(cursor):
-                await self._follow(cursor)
-            if max(self._misses, self._failures) >= min(len(self.queue), TRIES):
-                await self._back_off()
-            found = await resolve(self._around.media, self.client_id, self.queue.at(cursor))
-            if isinstance(found, Miss):
-                self._misses += 1
-                self._news.missed(self.zones, found)
-                self._next = self.queue.skip(cursor)
-                continue
-            self._misses = 0
-            item = Item.of(cursor, found)
-            self._window.append(item)
-            self._next = self.queue.after(cursor)
-            if self._is_dry:
-                self._load(self._start_s if cursor == self.queue.cursor else 0.0)
-                self._start_s = 0.0
-            else:
-                self._known[item.entry] = item
-                self._hand_over()
-        if self._is_dry and not self._window:
+    def ran_out(self) -> None:
+        """Nothing follows."""
+        if self._is_dry:
             self._finish()
 
-    async def _follow(self, cursor: int | None) -> None:
-        """Let the queue's endless source say what is played from `cursor` on.
-
-        Where it has nothing, or fails, the queue that there is begins again.
-        """
-        queue = self.queue
-        if queue.source is None or cursor is None:
-            return
-        try:
-            async with asyncio.timeout(RESOLVE_LIMIT_S):
-                past = queue.last(cursor)
-                refs = await self._around.media.follow(self.client_id, queue.source, past)
-        except Exception as error:
-            _log.warning("%s %s gave no more: %r", queue.source.kind, queue.source.value, error)
-            refs = ()
-        self._is_outdated = False
-        if refs:
-            if self.current is not None:  # another one than before, if the source took its time
-                cursor = max(cursor, self.current.cursor + 1)
-            queue.grow(cursor, refs)
-            self._window = [item for item in self._window if item.cursor < cursor]
-            self._next = cursor
-
-    async def _back_off(self) -> None:
-        """Nothing can be played: say so, wait, and try again."""
-        wait_s = BACK_OFF_S[min(self._retries, len(BACK_OFF_S) - 1)]
-        self._retries += 1
-        count = max(self._misses, self._failures)
-        self.problem = f"{count} tracks in a row could not be played; trying again in {wait_s:g} s"
-        self._around.changed(self)
-        await asyncio.sleep(wait_s)
-        self._misses = self._failures = 0
-
-    def _sounds(self) -> None:
-        """Music is heard, so whatever was wrong is over."""
-        self._failures = 0
-        if self._retries:
-            self._retries = 0
-            self._stop_filling()  # it may be waiting for better times
-            self._fill()
-        if self.problem is not None:
-            self.problem = None
+    def in_trouble(self, problem: str | None) -> None:
+        """Why nothing can be played; None if all is well again."""
+        if problem is not None:
+            self._claim()
+        if problem != self.problem:
+            self.problem = problem
             self._around.changed(self)
 
     def _finish(self) -> None:
         """The queue is at its end and does not repeat."""
-        self._filler = None
         self.stop()
         self.queue.rewind()
         self._around.changed(self)
@@ -452,4 +493,6 @@ class Programme:
         self._moving_since = None
 
     def _track(self, item: Item) -> protocol.Track:
+        if item.spoken is not None:
+            return levels.spoken_track(item.entry, item.media, self._around.audio)
         return levels.track(item.entry, item.media, self._around.audio)

@@ -67,6 +67,15 @@ class Queue:
         self.base = cursor - len(past)
         self._orders.clear()
 
+    def slip_in(self, cursor: int, ref: MediaRef) -> bool:
+        """Let `ref` be at `cursor`, and what was there behind it; False where nothing is there."""
+        place = cursor - self.base
+        if self.source is None or not 0 <= place <= len(self.refs):
+            return False
+        self.refs = (*self.refs[:place], ref, *self.refs[place:])
+        self._orders.clear()
+        return True
+
     def after(self, cursor: int) -> int | None:
         """The cursor that follows by itself; None where the music ends."""
         if not self.refs:

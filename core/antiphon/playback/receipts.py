@@ -11,9 +11,11 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 from tortoise.exceptions import BaseORMException, IntegrityError
+from tortoise.expressions import Subquery
 
+from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Heard
-from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
+from antiphon.playback.models import OpenCall, PlayEvent, PlayEventStatus, PlayEventType
 from antiphon.playback.record import Part, Record
 from antiphon.types import CallState, Via
 
@@ -33,7 +35,9 @@ class _Row:
 class Receipts:
     """Keeps the play events up to date. While the database is away, rows wait in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._over: list[UUID] = []
         self._waiting: dict[UUID, _Row] = {}
         self._there: set[UUID] = set()
         self._news = asyncio.Event()
@@ -42,9 +46,10 @@ class Receipts:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Close what an earlier server left open, and begin to write."""
+        """Close what an earlier server left open and is not gone on with, and begin to write."""
         try:
-            await PlayEvent.filter(status__in=_OPEN).update(
+            still_open = Subquery(OpenCall.all().values("id"))
+            await PlayEvent.filter(status__in=_OPEN, call_id__not_in=still_open).update(
                 status=PlayEventStatus.FAILED,
                 outcome=CallState.FAILED.value,
                 error_message="the server was restarted",
@@ -73,6 +78,9 @@ class Receipts:
     def note(self, record: Record, zone_id: UUID) -> None:
         """The call's state in a zone changed."""
         part = record.parts[zone_id]
+        if part.is_noted:
+            self._there.add(part.receipt_id)
+            part.is_noted = False
         self._put(_Row(part.receipt_id, _values(record, zone_id, part)))
 
     def note_devices(self, record: Record, zone_id: UUID, heard: Iterable[Heard]) -> None:
@@ -89,6 +97,11 @@ class Receipts:
             }
             self._put(_Row(uuid4(), values | of_device))
 
+    def note_over(self, record: Record) -> None:
+        """The call is over: once that is written, a restart need not know of it any more."""
+        self._over.append(record.id)
+        self._news.set()
+
     def _put(self, row: _Row) -> None:
         if len(self._waiting) < _MOST_WAITING or row.id in self._waiting:
             self._waiting[row.id] = row
@@ -104,13 +117,18 @@ class Receipts:
             await self._news.wait()
             self._news.clear()
             rows, self._waiting = self._waiting, {}
+            over, self._over = self._over, []
             try:
-                await self._write(rows)
-            except IntegrityError:
-                await self._write_singly(rows)
+                try:
+                    await self._write(rows)
+                except IntegrityError:
+                    await self._write_singly(rows)
+                if over:
+                    await self._ledger.strike(over)
             except Exception:
                 _log.exception("%d play events have to wait for the database", len(rows))
                 self._waiting = rows | self._waiting
+                self._over = over + self._over
                 await asyncio.sleep(_RETRY_S)
                 self._news.set()
             if not self._waiting:
@@ -149,6 +167,7 @@ def _values(record: Record, zone_id: UUID, part: Part) -> dict[str, Any]:
         "delivered_at": part.delivered_at,
         "completed_at": part.finished_at,
         "seconds_heard": part.seconds_heard,
+        "times_heard": part.times_heard,
         "error_message": part.reason or record.note,
         "created_by_id": record.principal.user_id,
     }
@@ -161,4 +180,4 @@ def _status(part: Part) -> PlayEventStatus:
         return PlayEventStatus.PLAYING
     if part.state.final:
         return PlayEventStatus.FAILED
-    return PlayEventStatus.PENDING if part.delivered_at is None else PlayEventStatus.DELIVERED
+    return PlayEventStatus.PENDING if part.launch is None else PlayEventStatus.DELIVERED

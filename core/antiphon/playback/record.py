@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from antiphon.plugins.media import Media
-from antiphon.plugins.zones import AnnouncementView, CallRequest, CallView, CallZoneView
-from antiphon.types import Band, CallState, Principal
+from antiphon.plugins.zones import AnnouncementView, CallRequest, CallView, CallZoneView, Routing
+from antiphon.types import Band, CallState, CallStyle, Principal
 
 _TITLE_LENGTH = 80
 
@@ -18,6 +18,7 @@ _TITLE_LENGTH = 80
 class Part:
     """A call in one zone. `launch` is the renderer's name for what it plays there.
 
+    `is_noted`: its receipt was there before a restart. `times_heard` counts to its end.
     `by_device`: the seconds that each loudspeaker played. What ends with `_before` was heard of
     earlier repeats. `began` is on the loop's clock.
     """
@@ -29,6 +30,7 @@ class Part:
     finished_at: datetime | None = None
     seconds_heard: float = 0.0
     seconds_before: float = 0.0
+    times_heard: int = 0
     by_device: dict[UUID, float] = field(default_factory=dict)
     by_device_before: dict[UUID, float] = field(default_factory=dict)
     began: float = 0.0
@@ -38,13 +40,22 @@ class Part:
     watch: asyncio.TimerHandle | None = None
     limit: asyncio.TimerHandle | None = None
     busy_times: int = 0
+    is_noted: bool = False
+
+    def let_go(self) -> None:
+        """Cancel its timers."""
+        for handle in (self.watch, self.limit):
+            if handle is not None:
+                handle.cancel()
+        self.watch = self.limit = None
 
 
 @dataclass(slots=True)
 class Record:
     """A call. `note` is what listeners should know although it was played, such as no chime.
 
-    Events: `known` once it is accepted or refused, `admitted` once its clip is there or can not be.
+    `arrival` orders calls, over restarts too. Events: `known` once it is accepted or refused,
+    `admitted` once its clip is there or can not be, `stored` once a restart can not lose it.
     """
 
     client_id: UUID
@@ -59,11 +70,14 @@ class Record:
     starts_at: datetime | None = None
     media: Media | None = None
     chime: Media | None = None
+    chime_after: Media | None = None
+    arrival: int = 0
     note: str | None = None
     work: set[asyncio.Task[None]] = field(default_factory=set)
     expiry: asyncio.TimerHandle | None = None
     known: asyncio.Event = field(default_factory=asyncio.Event)
     admitted: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -80,15 +94,37 @@ class Record:
     @property
     def length_s(self) -> float:
         """How long the call takes, chime included, as far as is known."""
-        return sum(media.duration_s for media in (self.chime, self.media) if media is not None)
+        played = (self.chime, self.media, self.chime_after)
+        return sum(media.duration_s for media in played if media is not None)
+
+    @property
+    def style(self) -> CallStyle:
+        """What becomes of the music: as asked, or as the announcement wishes.
+
+        Who wants all zones at once can not wait for the end of each zone's own track.
+        """
+        style = self.request.style or (self.media.style if self.media else None) or CallStyle.OVER
+        if style is CallStyle.BETWEEN and self.request.routing is not Routing.PARTIAL:
+            return CallStyle.PAUSE
+        return style
+
+    @property
+    def open_zones(self) -> tuple[UUID, ...]:
+        """The zones in which it is not over."""
+        return tuple(zone_id for zone_id, part in self.parts.items() if not part.state.final)
+
+    def add_work(self, task: asyncio.Task[None]) -> None:
+        """Cancel this task when the call is over."""
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
 
     def release(self) -> None:
         """Let go of timers and tasks."""
-        parts = self.parts.values()
-        for handle in (self.expiry, *(p.watch for p in parts), *(p.limit for p in parts)):
-            if handle is not None:
-                handle.cancel()
-        for task in self.work:
+        if self.expiry is not None:
+            self.expiry.cancel()
+        for part in self.parts.values():
+            part.let_go()
+        for task in tuple(self.work):
             task.cancel()
 
     def view(self) -> CallView:
@@ -104,6 +140,8 @@ class Record:
             expires_at=self.expires_at,
             starts_at=self.starts_at,
             dedupe_key=self.request.dedupe_key,
+            style=self.style,
+            is_stored=self.stored.is_set() or self.is_over,
             zones=tuple(
                 CallZoneView(
                     zone_id=zone_id,

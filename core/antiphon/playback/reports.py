@@ -11,6 +11,7 @@ from antiphon import events
 from antiphon.engine import protocol
 from antiphon.playback.calls import Calls
 from antiphon.playback.channels import Channels
+from antiphon.playback.dead_air import DeadAir
 from antiphon.playback.programme import Programme
 
 _log = logging.getLogger(__name__)
@@ -19,9 +20,12 @@ _log = logging.getLogger(__name__)
 class Reports:
     """Reports about what is gone by now are dropped."""
 
-    def __init__(self, bus: events.EventBus, channels: Channels, calls: Calls) -> None:
+    def __init__(
+        self, bus: events.EventBus, channels: Channels, calls: Calls, dead_air: DeadAir
+    ) -> None:
         self._bus = bus
         self._channels = channels
+        self._dead_air = dead_air
         self._handlers: dict[type[protocol.Report], Callable[[Any], None]] = {
             protocol.TrackStarted: self._to_programme(Programme.track_started),
             protocol.TrackFinished: self._to_programme(Programme.track_finished),
@@ -31,6 +35,7 @@ class Reports:
             protocol.CallStarted: calls.started,
             protocol.CallFinished: calls.finished,
             protocol.Level: self._level,
+            protocol.Quiet: self._quiet,
             protocol.Starved: self._starved,
         }
 
@@ -56,6 +61,10 @@ class Reports:
                     peak_db=report.peak_db,
                 )
             )
+
+    def _quiet(self, report: protocol.Quiet) -> None:
+        if (channel := self._channels.find(UUID(report.zone))) is not None:
+            self._dead_air.quiet(channel, report)
 
     def _starved(self, report: protocol.Starved) -> None:
         if (channel := self._channels.find(UUID(report.zone))) is not None:

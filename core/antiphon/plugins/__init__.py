@@ -9,12 +9,33 @@ from antiphon.plugins.devices import (
     DeviceView,
     StreamServer,
 )
+from antiphon.plugins.files import AUDIO_TYPES, send_audio, send_file
 from antiphon.plugins.hookspecs import hookimpl
-from antiphon.plugins.lists import Line, ListQuery, Page, left_out
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.incoming import Incoming, file_chunks, receive_file, sweep_incoming
+from antiphon.plugins.lists import (
+    DeletableQuery,
+    Line,
+    ListQuery,
+    Page,
+    SortedBy,
+    left_out,
+    ordered,
+)
+from antiphon.plugins.media import REST, Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
 from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
-from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
+from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
+from antiphon.plugins.routes import (
+    Admins,
+    Everyone,
+    Managers,
+    Operators,
+    Request,
+    Route,
+    restore_route,
+)
+from antiphon.plugins.secrets import SecretBox, SecretUnreadable
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
+from antiphon.plugins.uploads import receive_form
 from antiphon.plugins.zones import (
     AnnouncementView,
     ApiModel,
@@ -34,6 +55,8 @@ from antiphon.plugins.zones import (
 )
 
 __all__ = [
+    "AUDIO_TYPES",
+    "REST",
     "Admins",
     "AnnouncementView",
     "ApiModel",
@@ -42,12 +65,14 @@ __all__ = [
     "CallStart",
     "CallView",
     "CallZoneView",
+    "DeletableQuery",
     "DeviceDriver",
     "DeviceReport",
     "DeviceUpdate",
     "DeviceView",
     "Devices",
     "Everyone",
+    "Incoming",
     "Jobs",
     "Line",
     "ListQuery",
@@ -63,12 +88,17 @@ __all__ = [
     "Operators",
     "Page",
     "Percent",
+    "Pictured",
+    "Pictures",
     "PlayRequest",
     "PlaybackView",
     "PluginContext",
     "Request",
     "Route",
     "Routing",
+    "SecretBox",
+    "SecretUnreadable",
+    "SortedBy",
     "SpeechEngine",
     "SpeechRegistry",
     "StreamServer",
@@ -77,6 +107,15 @@ __all__ = [
     "WhenCut",
     "WhenQuiet",
     "Zones",
+    "file_chunks",
     "hookimpl",
     "left_out",
+    "ordered",
+    "picture_routes",
+    "receive_file",
+    "receive_form",
+    "restore_route",
+    "send_audio",
+    "send_file",
+    "sweep_incoming",
 ]

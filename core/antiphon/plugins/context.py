@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from antiphon.events import EventBus
 from antiphon.plugins.devices import Devices
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.mqtt import MqttOffer
+from antiphon.plugins.secrets import SecretBox
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
 
@@ -60,7 +62,8 @@ class PluginContext:
     """A plugin's view of the server. `settings` is an instance of the plugin's own model.
 
     `data_dir` is a folder of the plugin's own that exists; `media_dir` holds media of all clients,
-    one folder each.
+    one folder each. `secrets` seals what the plugin must keep and nobody else may read; without
+    one that is given, it forgets with the process.
     """
 
     name: str
@@ -75,3 +78,4 @@ class PluginContext:
     media_dir: Path
     log: logging.Logger
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    secrets: SecretBox = field(default_factory=lambda: SecretBox(os.urandom(32), ""))

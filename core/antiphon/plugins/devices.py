@@ -131,6 +131,9 @@ class Devices(Protocol):
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """Set the device's own volume in percent; kept for when it is back, if it is away."""
 
+    async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
+        """Forget a device; returns what it was. One that is still there is found again, as new."""
+
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
     ) -> None:

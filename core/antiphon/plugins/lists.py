@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from antiphon.store import total
+from antiphon.text import UNSEEN
 from antiphon.types import Frozen
+
+_FAR = 1_000
 
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
@@ -30,7 +45,60 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        return await rows.offset(self.offset).limit(self.limit), await rows.count()
+        page = rows.offset(self.offset).limit(self.limit)
+        if self.offset >= _FAR:
+            # An index has the keys: the rows that are passed over need not be read.
+            keys = await page.values_list(rows.model._meta.pk_attr, flat=True)
+            page = rows.filter(pk__in=list(keys))
+        return await page, await total(rows)
+
+
+class DeletableQuery(ListQuery):
+    """The same for things that can be restored: `deleted` asks for those that were deleted."""
+
+    deleted: bool = Field(default=False, description="Those that were deleted, and no others.")
+
+
+class SortedBy:
+    """By which fields a list can be sorted, each also downwards with a minus before its name.
+
+    `ordering: Annotated[str, SortedBy("name", "created_at")] = "name"` in a query. Name fields
+    that are never null: databases do not agree on where those come.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._choices = [*names, *(f"-{name}" for name in names)]
+
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(self._choices)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler(schema)
+        described["description"] = "What the list is sorted by; a minus turns it round."
+        return described
+
+
+def ordered(rows: QuerySet[M_], ordering: str, *then: str) -> QuerySet[M_]:
+    """Sort `rows` by a name of `SortedBy`, then by the fields `then` and by id.
+
+    All go in one direction and each comes once, as an index has them: else the database would
+    have to sort all rows for each page.
+    """
+    sign = "-" if ordering.startswith("-") else ""
+    names = dict.fromkeys((ordering.removeprefix("-"), *then, "id"))
+    return rows.order_by(*(f"{sign}{name}" for name in names))
+
+
+def ordered_items(items: Sequence[V_], ordering: str) -> list[V_]:
+    """Sort a list in memory by a name of `SortedBy`; equals stay as they are. Case is nothing."""
+
+    def key(item: V_) -> Any:
+        value = attrgetter(ordering.removeprefix("-"))(item)
+        return value.casefold() if isinstance(value, str) else value
+
+    return sorted(items, key=key, reverse=ordering.startswith("-"))
 
 
 class Page(Frozen, Generic[V_]):
@@ -48,7 +116,7 @@ class Page(Frozen, Generic[V_]):
 def _printable(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     kinds = [unicodedata.category(sign) for sign in text]
-    if any(kind in ("Cc", "Cs", "Zl", "Zp") for kind in kinds):
+    if any(kind in UNSEEN for kind in kinds):
         raise ValueError("control characters are not allowed")
     if all(kind[0] in "CZ" for kind in kinds):
         raise ValueError("at least one visible character is needed")

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from antiphon.errors import NotFound, Refused
-from antiphon.types import Band, Frozen
+from antiphon.types import Band, CallStyle, Frozen
 
 
 class MediaRef(Frozen):
@@ -23,11 +23,16 @@ class MediaRef(Frozen):
     voice: str | None = None
 
 
+REST = MediaRef(kind="rest", value="")
+"""In what an endless source gives: here the music rests until `Zones.go_on`."""
+
+
 class Media(Frozen):
     """A local file that is ready to play, with what was measured of it.
 
     `loudness_lufs` and `true_peak_db` are None while the file has not been measured yet; it is
-    then played without a change of level.
+    then played without a change of level. `band`, the chimes and `style` are an announcement's own
+    wishes: a call's come before them.
     """
 
     ref: MediaRef
@@ -40,6 +45,8 @@ class Media(Frozen):
     true_peak_db: float | None = None
     band: Band = Band.ANNOUNCEMENT
     chime: bool | None = None
+    chime_after: bool | None = None
+    style: CallStyle | None = None
 
 
 class MediaTotals(Frozen):

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, RestoreRefused
 from antiphon.types import Effect, Principal, Role
 
 BodyT = TypeVar("BodyT", bound=BaseModel | None)
@@ -78,3 +78,26 @@ class Route:
         if self.effect is not None:
             return self.effect
         return Effect.READ if self.method in ("GET", "HEAD") else Effect.MANAGE
+
+
+def restore_route(
+    path: str,
+    handler: Handler,
+    *,
+    what: str,
+    response: type[BaseModel],
+    roles: frozenset[Role] = Managers,
+    errors: tuple[type[AntiphonError], ...] = (),
+) -> Route:
+    """`POST …/restore`: brings `what` back, such as "a folder"; `path` is that of one of them."""
+    return Route(
+        method="POST",
+        path=f"{path}/restore",
+        handler=handler,
+        summary=f"Bring {what} back that was deleted",
+        description="The list shows what was deleted with `deleted=true`, until it is purged.",
+        tag=path.partition("/")[0],
+        roles=roles,
+        response=response,
+        errors=(RestoreRefused, *errors),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ from antiphon.plugins.media import MediaRegistry, MediaSource
 from antiphon.plugins.mqtt import MqttOffer
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.routes import Route
+from antiphon.plugins.secrets import SecretBox
 from antiphon.plugins.services import START_TIMEOUT_S, ServiceTask
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry
 from antiphon.plugins.zones import Zones
@@ -47,6 +49,7 @@ class PluginParts:
     data_dir: Path
     media_dir: Path
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    secret_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 
@@ -180,6 +183,7 @@ def _context(plugins: Plugins, parts: PluginParts, name: str) -> PluginContext:
         media_dir=parts.media_dir,
         log=logging.getLogger(f"antiphon.plugin.{name}"),
         mqtt=parts.mqtt,
+        secrets=SecretBox(parts.secret_key, f"plugin {name}"),
     )
 
 

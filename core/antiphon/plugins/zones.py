@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from antiphon.plugins.media import MediaRef
-from antiphon.types import Band, CallState, Frozen, Playback, Principal, Repeat
+from antiphon.types import Band, CallState, CallStyle, Frozen, Playback, Principal, Repeat
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -145,7 +145,17 @@ class CallOptions(Frozen):
         default=WhenQuiet.DROP,
         description="In a zone's quiet hours spots and announcements are dropped, or deferred.",
     )
-    chime: bool | None = None
+    style: CallStyle | None = Field(
+        default=None,
+        description="Over the music, with the music paused, or between two tracks. "
+        "Without it the announcement's own style, or else over.",
+    )
+    chime: bool | None = Field(
+        default=None, description="Before the call; if left out, as the announcement says."
+    )
+    chime_after: bool | None = Field(
+        default=None, description="Behind the call; if left out, as the announcement says."
+    )
     repeat: int = Field(default=1, ge=1, le=100, description="How many times it is played.")
     repeat_gap_s: float = Field(default=0.0, ge=0, le=3_600)
     max_duration_s: float | None = Field(
@@ -173,6 +183,8 @@ class CallOptions(Frozen):
                 raise ValueError(
                     f"priority: must be from {within[0]} to {within[-1]} in the band {self.band}"
                 )
+        if self.style is CallStyle.BETWEEN and self.routing is not Routing.PARTIAL:
+            raise ValueError("style: between waits in each zone by itself; routing must be partial")
         return self
 
 
@@ -214,6 +226,11 @@ class CallView(Frozen):
     expires_at: datetime | None
     starts_at: datetime | None = None
     dedupe_key: str | None = None
+    style: CallStyle = CallStyle.OVER
+    is_stored: bool = Field(
+        default=True,
+        description="Whether it survives a restart of the server: not while the database is away.",
+    )
     zones: tuple[CallZoneView, ...]
 
 
@@ -258,6 +275,9 @@ class Zones(Protocol):
         For a source whose content has changed. Any other queue stays as it is.
         """
 
+    async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
+        """End a rest that the zone's endless source wanted (`REST`); else nothing happens."""
+
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Hold the music at its position."""
 
@@ -281,6 +301,14 @@ class Zones(Protocol):
 
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """Play an announcement. Returns as soon as the call is accepted."""
+
+    async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
+        """Play an announcement after the current track, as an item of the programme.
+
+        It is gapless, and one sample for all zones of the programme. Of the request `zones`, what
+        is said, `band` and `chime` count. Raises Conflict where the zones are not all those of one
+        programme, or no music plays.
+        """
 
     async def calls(self, principal: Principal) -> Sequence[CallView]:
         """Calls that are open, and the last finished ones, newest first."""

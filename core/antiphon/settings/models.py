@@ -52,6 +52,9 @@ class DatabaseSettings(Section):
 class AudioSettings(Section):
     """Levels and ramps of everything that is heard.
 
+    `cache_gb`: how much decoded sound is kept on disk, 0.7 GB an hour; 0 keeps none. Where music
+    should play and none is heard for `dead_air_s`, the track is skipped, then the music started
+    anew, then `fallback_folder` is played.
     `output_latency_ms` comes on top of Snapcast's buffer: what is to be heard at a time leaves
     earlier by both.
     """
@@ -62,6 +65,10 @@ class AudioSettings(Section):
     duck_gap_lu: float = Field(default=12.0, ge=0, le=60)
     duck_down_s: float = Field(default=0.5, ge=0.02, le=5)
     duck_up_s: float = Field(default=1.0, ge=0.02, le=10)
+    cache_gb: float = Field(default=4.0, ge=0)
+    dead_air_s: float = Field(default=10.0, ge=2, le=600)
+    fallback_folder: Path | None = None
+    max_renderers: int = Field(default=0, ge=0, le=64)
     output_latency_ms: int = Field(default=0, ge=-1_000, le=10_000)
 
 
@@ -114,6 +121,12 @@ class MailSettings(Section):
     timeout_s: float = Field(default=20.0, gt=0, le=300)
 
 
+class TrashSettings(Section):
+    """What was deleted can be restored for `keep_days`; then it goes for good, with its files."""
+
+    keep_days: int = Field(default=30, ge=0, le=36_500)
+
+
 class LogSettings(Section):
     """`format`: `console` for people, `json` for machines."""
 
@@ -133,5 +146,6 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     accounts: AccountSettings = AccountSettings()
     mail: MailSettings = MailSettings()
+    trash: TrashSettings = TrashSettings()
     log: LogSettings = LogSettings()
     disabled_plugins: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import time
 from typing import Any
 
@@ -22,12 +23,19 @@ class TimestampedModel(Model):
 
 
 class SoftDeleteModel(TimestampedModel):
-    """A row that a user can delete and may want back: deleted rows keep their data."""
+    """A row that a user can delete and may want back: deleted rows keep their data.
+
+    They are gone for good after the setting `trash.keep_days`; see `store.purge`.
+    """
 
     deleted_at = fields.DatetimeField(null=True, db_index=True)
 
     class Meta:
         abstract = True
+
+    def files(self) -> Iterable[str | None]:
+        """What goes with the row when it is purged: paths of files or folders in `media_dir`."""
+        return ()
 
 
 class WallTimeField(fields.Field["time | None"]):

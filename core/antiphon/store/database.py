@@ -105,7 +105,7 @@ def _sqlite(data_dir: Path) -> dict[str, Any]:
             [f"data_dir: {path} can not be written: {error.strerror}. Choose another data_dir."]
         ) from error
     return {
-        "engine": "tortoise.backends.sqlite",
+        "engine": "antiphon.store.sqlite",
         "credentials": {
             "file_path": str(path),
             "busy_timeout": 10_000,
@@ -126,7 +126,7 @@ def _postgres(url: str) -> dict[str, Any]:
             ["database.url: PostgreSQL needs its driver: pip install 'antiphon[postgresql]'."]
         )
     try:
-        return expand_db_url(url)
+        return {**expand_db_url(url), "engine": "antiphon.store.postgresql"}
     except (ConfigurationError, ValueError) as error:
         raise Misconfigured(
             ["database.url: this is not a URL of a PostgreSQL database."]

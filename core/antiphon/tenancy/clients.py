@@ -10,15 +10,17 @@ from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from antiphon.errors import Conflict, FieldError, Invalid, NotFound
+from antiphon.plugins.lists import ordered
 from antiphon.tenancy.models import Client, SubscriptionStatus, SubscriptionTier
 from antiphon.tenancy.scope import scoped, sees_every_tenant
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.tenancy.views import ClientCreate, ClientProfile, ClientQuery, ClientUpdate
 from antiphon.types import Principal
 
 
 def find_clients(principal: Principal, query: ClientQuery) -> QuerySet[Client]:
-    """The clients that `query` asks for, of those that `principal` sees, by name."""
-    rows = scoped(Client, principal).order_by("name", "id")
+    """The clients that `query` asks for, of those that `principal` sees, in its order."""
+    rows = ordered(scoped(Client, principal, deleted=query.deleted), query.ordering)
     wanted = query.model_dump(include={"subscription_status", "is_active"}, exclude_none=True)
     rows = rows.filter(**wanted)
     if query.search:
@@ -92,8 +94,13 @@ async def remove_client(principal: Principal, client_id: UUID) -> None:
     # Zones are a layer above; the way there is the relation that they have with their client.
     if await Client.exists(id=client.id, zones__deleted_at__isnull=True, zones__id__isnull=False):
         raise Conflict(f"{client.name} has zones. Delete them first, or suspend the client.")
-    client.deleted_at = datetime.now(UTC)
-    await client.save()
+    await put_away(client)
+
+
+async def restore_client(principal: Principal, client_id: UUID) -> Client:
+    """Bring a deleted client back; its people can log in again. Raises NotFound."""
+    client = await deleted_row(Client, "client", principal, client_id)
+    return await bring_back(client, f"The client {client.name}")
 
 
 async def _save(client: Client, changes: dict[str, Any]) -> Client:

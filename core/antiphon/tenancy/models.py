@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -58,6 +59,10 @@ class Client(SoftDeleteModel):
     class Meta:
         table = "client"
 
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`: all media of the client."""
+        return (str(self.id),)
+
 
 class User(SoftDeleteModel):
     """A person who can log in. `client` is empty for admin and staff.
@@ -84,6 +89,10 @@ class User(SoftDeleteModel):
 
     class Meta:
         table = "user"
+
+    def files(self) -> Iterable[str | None]:
+        """See `SoftDeleteModel.files`."""
+        return (self.avatar,)
 
 
 class RefreshToken(TimestampedModel):

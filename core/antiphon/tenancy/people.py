@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
-from antiphon.errors import Conflict, Invalid, NotFound
-from antiphon.tenancy.models import User
+from antiphon.errors import Conflict, Invalid, NotFound, RestoreRefused
+from antiphon.plugins.lists import ordered
+from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.passwords import check_password, generate_password, hash_password
 from antiphon.tenancy.scope import check_grant, scoped, writable_client
 from antiphon.tenancy.sessions import end_all_sessions
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.tenancy.users import (
     check_email_is_free,
     check_place,
     create_user,
+    email_of,
+    freed_email,
+    is_cut,
     is_of_tenant,
     normal_email,
     save_user,
@@ -30,8 +34,8 @@ _REACH = ("role", "client_id", "floor_id", "is_active")
 
 
 def find_users(principal: Principal, query: UserQuery) -> QuerySet[User]:
-    """The users that `query` asks for, of those that `principal` sees, by e-mail."""
-    rows = scoped(User, principal).order_by("email", "id")
+    """The users that `query` asks for, of those that `principal` sees, in its order."""
+    rows = ordered(scoped(User, principal, deleted=query.deleted), query.ordering)
     wanted = query.model_dump(include={"client_id", "role", "is_active"}, exclude_none=True)
     rows = rows.filter(**wanted)
     if query.search:
@@ -96,10 +100,38 @@ async def remove_user(principal: Principal, user_id: UUID) -> None:
     """Delete a user, whose e-mail is free again; the row is kept. Raises NotFound, Conflict."""
     user = await get_user(principal, user_id)
     _not_oneself(principal, user, "delete yourself")
-    user.deleted_at = datetime.now(UTC)
-    user.email = f"{user.id.hex}:{user.email}"[:254]
-    await save_user(user)
+    user.email = freed_email(user)
+    await put_away(user, "email")
     await end_all_sessions(user)
+
+
+async def restore_user(principal: Principal, user_id: UUID) -> User:
+    """Bring a deleted user back, who logs in as before. Raises NotFound, NotAllowed.
+
+    Raises RestoreRefused where the e-mail was taken, or the user's floor or client is gone.
+    """
+    user = await deleted_row(User, "user", principal, user_id)
+    check_grant(principal, user.role)
+    email, what = email_of(user), f"The user {email_of(user)}"
+    if is_cut(user):
+        raise RestoreRefused(what, "the end of the e-mail was lost; make a new user")
+    if await User.exists(email=email):
+        raise RestoreRefused(what, "another user has the e-mail by now")
+    if await Client.exists(id=user.client_id, deleted_at__isnull=False):
+        raise RestoreRefused(what, "the client was deleted; restore that first")
+    try:
+        await check_place(user.role, user.client_id, user.floor_id)
+    except Invalid as error:
+        raise RestoreRefused(what, "its floor was deleted; restore that first") from error
+    user.email = email
+    return await bring_back(user, what, "another user has the e-mail by now")
+
+
+async def set_avatar(user: User, avatar: str | None) -> User:
+    """Note where the picture of a user lies; None for a user without."""
+    user.avatar = avatar
+    await user.save(update_fields=["avatar", "updated_at"])
+    return user
 
 
 async def change_profile(user: User, change: ProfileUpdate) -> User:

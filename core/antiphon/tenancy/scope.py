@@ -28,8 +28,12 @@ _GRANTS: dict[Role, frozenset[Role]] = {
 }
 
 
-def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
+def scoped(
+    rows: QuerySet[M_] | type[M_], principal: Principal, *, deleted: bool = False
+) -> QuerySet[M_]:
     """Limit `rows` to what `principal` sees; rows that were deleted are left out.
+
+    With `deleted` these alone are found, of a model whose rows can be restored.
 
     Admin sees everything, staff everything but admins, a client its own, and a floor user of its
     client's what lies on its floor (or on none: the library). Tokens are seen by the user alone
@@ -40,7 +44,7 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     query = rows if isinstance(rows, QuerySet) else rows.all()
     model: type[Model] = query.model
     if "deleted_at" in model._meta.fields_map:
-        query = query.filter(deleted_at__isnull=True)
+        query = query.filter(deleted_at__isnull=not deleted)
     if model in (ApiToken, RefreshToken):
         return query.filter(user_id=principal.user_id)
     if not sees_every_tenant(principal):
@@ -50,6 +54,14 @@ def scoped(rows: QuerySet[M_] | type[M_], principal: Principal) -> QuerySet[M_]:
     if principal.role is Role.FLOOR_USER:
         query = _of_floor(query, model, principal)
     return query
+
+
+def reach_of(principal: Principal) -> tuple[object, ...]:
+    """What `scoped` goes by: two principals with the same reach see the same rows.
+
+    But for users and tokens, where it matters who asks.
+    """
+    return principal.role, principal.client_id, principal.floor_id
 
 
 def sees_client(principal: Principal, client_id: UUID | None) -> bool:

@@ -13,6 +13,7 @@ from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.passwords import check_password, generate_password, hash_password
 from antiphon.types import Principal, Role, Via
 
+_MAX_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _OF_TENANT = frozenset({Role.CLIENT, Role.FLOOR_USER})
 
@@ -20,9 +21,25 @@ _OF_TENANT = frozenset({Role.CLIENT, Role.FLOOR_USER})
 def normal_email(email: str) -> str:
     """The form in which an address is stored and compared. Raises Invalid on `email`."""
     normal = email.strip().casefold()
-    if len(normal) > 254 or not normal.isprintable() or not _EMAIL.fullmatch(normal):
+    if len(normal) > _MAX_EMAIL or not normal.isprintable() or not _EMAIL.fullmatch(normal):
         raise Invalid.field("email", f"{email[:80]!r} is not an e-mail address")
     return normal
+
+
+def freed_email(user: User) -> str:
+    """What stands in the place of a deleted user's address, which others may take."""
+    return f"{user.id.hex}:{user.email}"[:_MAX_EMAIL]
+
+
+def email_of(user: User) -> str:
+    """The address of a user, also of a deleted one. Of a very long one, the end is lost then."""
+    mark = f"{user.id.hex}:"
+    return user.email.removeprefix(mark) if user.deleted_at is not None else user.email
+
+
+def is_cut(user: User) -> bool:
+    """Whether the end of a deleted user's address was lost."""
+    return user.deleted_at is not None and len(user.email) >= _MAX_EMAIL
 
 
 async def create_client(name: str, *, timezone: str = "UTC", email: str = "") -> Client:

@@ -16,11 +16,11 @@ from pydantic import (
     StringConstraints,
 )
 
-from antiphon.plugins.lists import Line, ListQuery, left_out
+from antiphon.plugins.lists import DeletableQuery, Line, SortedBy, left_out
 from antiphon.plugins.zones import ApiModel
 from antiphon.tenancy.models import Client, SubscriptionStatus, SubscriptionTier, User
 from antiphon.tenancy.subscriptions import why_inactive
-from antiphon.tenancy.users import known_timezone
+from antiphon.tenancy.users import email_of, known_timezone
 from antiphon.types import Effect, Frozen, Role
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -46,13 +46,17 @@ class UserView(Frozen):
     timezone: str | None
     is_active: bool
     last_seen: datetime | None
+    has_avatar: bool = False
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, user: User) -> Self:
         """The view of a row."""
-        return cls(**{name: getattr(user, name) for name in UserView.model_fields})
+        names = set(UserView.model_fields) - {"has_avatar", "email"}
+        values = {name: getattr(user, name) for name in names}
+        return cls(has_avatar=user.avatar is not None, email=email_of(user), **values)
 
 
 class MeView(UserView):
@@ -100,8 +104,12 @@ class ProfileUpdate(ApiModel):
     settings: dict[str, JsonValue] = left_out()
 
 
-class UserQuery(ListQuery):
+class UserQuery(DeletableQuery):
     """Which users."""
+
+    ordering: Annotated[str, SortedBy("email", "name", "role", "created_at", "updated_at")] = (
+        "email"
+    )
 
     client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     role: Role | None = None
@@ -146,6 +154,7 @@ class ClientView(Frozen):
     inactive_reason: str | None = None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, client: Client) -> Self:
@@ -183,7 +192,7 @@ class ClientUpdate(ClientProfile):
     trial_ends_at: AwareDatetime | None = None
     premium_features: PremiumFeatures = left_out()
     max_devices: Number | None = None
-    max_storage_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_storage_gb: Annotated[float, Field(ge=0, le=1e9)] | None = None
     max_floors: Number | None = None
     is_active: bool = left_out()
 
@@ -194,8 +203,13 @@ class ClientCreate(ClientUpdate):
     name: Line
 
 
-class ClientQuery(ListQuery):
+class ClientQuery(DeletableQuery):
     """Which clients."""
+
+    ordering: Annotated[
+        str,
+        SortedBy("name", "business_name", "subscription_status", "created_at", "updated_at"),
+    ] = "name"
 
     subscription_status: SubscriptionStatus | None = None
     is_active: bool | None = None

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from pathlib import Path
+import time
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from antiphon_devices.connection import Connection, Incoming, Session
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, ONLINE, Ack, Written
 from antiphon_devices.reports import UpState, Wish
+from antiphon_devices.settings import BrokerAddress
 from antiphon_devices.speaker import facts
 from antiphon_devices.speaker.deeds import Deeds
+from antiphon_devices.speaker.enrolling import Enrolling
+from antiphon_devices.speaker.identity import Identity
 from antiphon_devices.speaker.introduction import describe
+from antiphon_devices.speaker.meter import Meter
 from antiphon_devices.speaker.mixer import AlsaMixer, Level, Mixer, SnapclientMixer
 from antiphon_devices.speaker.orders import Orders
 from antiphon_devices.speaker.player import Player
@@ -27,12 +32,14 @@ _FIRST_WISH_TIMEOUT_S = 3.0
 _TELEMETRY_INTERVAL_S = 60.0
 _MAX_WAITING = 50
 _ACK_EXPIRES_S = 30
+_COMPLAIN_EVERY_S = 60.0
 
 
 class Agent:
     """One loudspeaker. `run` works until it is cancelled, whatever comes and goes meanwhile.
 
-    Without a broker the loudspeaker goes on playing as it was told last.
+    Without a broker the loudspeaker goes on playing as it was told last. One that nobody has let
+    in yet plays nothing. Raises WrongSettings where there is no place for its secret.
     """
 
     def __init__(self, settings: SpeakerSettings) -> None:
@@ -40,8 +47,13 @@ class Agent:
         self._outbox = Outbox()
         self._mixer = _mixer(settings)
         self._player = Player(settings.snapclient, self._arguments(), self._poke, self._levelled)
-        self._gauges = facts.Gauges(_recording(settings.player))
+        self._gauges = facts.Gauges()
+        self._meter = Meter(settings)
         deeds = Deeds(settings, self._mixer, self._player, self._report)
+        self._identity = Identity(settings.state_dir) if settings.enrols else None
+        self._enrolling = (
+            Enrolling(settings, self._identity, deeds.speak) if self._identity else None
+        )
         self._orders = Orders(deeds.ops, self._ack)
         self._ops = sorted(deeds.ops)
         self._waiting: asyncio.Queue[tuple[str, Incoming]] = asyncio.Queue(_MAX_WAITING)
@@ -52,6 +64,7 @@ class Agent:
         self._due = asyncio.Event()
         self._is_leaving = False
         self._is_connected = False
+        self._complained_at = -_COMPLAIN_EVERY_S
         # The level that the mixer had when we looked last, and the one that a person chose since.
         self._baseline: Level | None = None
         self._local: Level | None = None
@@ -60,20 +73,24 @@ class Agent:
 
     async def run(self) -> None:
         """Work until cancelled; then say `offline` and end snapclient."""
-        connection = Connection(self._settings.broker, self._session(), self._outbox, self, _log)
+        connection = Connection(self._address(), self._session(), self._outbox, self, _log)
+        works = [self._introduce, self._obey, self._look, self._measure, self._execute]
+        if self._enrolling is not None:
+            works.append(self._enrolling.run)
         async with self._player, connection:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for work in (
-                        self._introduce,
-                        self._obey,
-                        self._look,
-                        self._measure,
-                        self._execute,
-                    ):
+                    for work in works:
                         group.create_task(work(), name=f"speaker {work.__name__}")
             finally:
                 self._is_leaving = True
+
+    def _address(self) -> BrokerAddress:
+        """Where we log in, with our own account where the url has none for us."""
+        if self._identity is None:
+            return self._settings.broker
+        own = {"username": self._settings.key, "password": SecretStr(self._identity.secret)}
+        return self._settings.broker.model_copy(update=own)
 
     def _session(self) -> Session:
         place = f"{self._settings.root}/device/{self._settings.key}"
@@ -82,9 +99,19 @@ class Agent:
             mirrored=[f"{place}/down/desired", f"{place}/down/cmd/+"],
             # A late will of an older process comes under our own name, so noLocal would hide it.
             reported=[self._topic(Kind.UP_STATUS)],
-            identifier=self._settings.key,
+            identifier=self._identifier(),
             keepalive_s=self._settings.keepalive_s,
         )
+
+    def _identifier(self) -> str:
+        """Our name at the broker, always the same; where we have a secret, nobody can guess it.
+
+        Whoever may log in at all could throw us out by taking our name.
+        """
+        if self._identity is None:
+            return self._settings.key
+        mark = hashlib.sha256(f"identifier {self._identity.secret}".encode()).hexdigest()[:16]
+        return f"{self._settings.key}-{mark}"
 
     def _arguments(self) -> list[str]:
         settings = self._settings
@@ -99,6 +126,8 @@ class Agent:
         """See `Listener`: all that is retained of us is said again."""
         _log.info("Connected to %s as %s", self._settings.broker.shown, self._settings.key)
         self._is_connected = True
+        if self._enrolling is not None:
+            self._enrolling.admitted()
         self._outbox.replay()
         self._due.set()
 
@@ -106,6 +135,14 @@ class Agent:
         """See `Listener`."""
         self._is_connected = False
         _log.warning("%s. The music goes on; the agent keeps trying.", reason)
+
+    def refused(self) -> None:
+        """See `Listener`."""
+        if self._enrolling is not None:
+            self._enrolling.refused()
+        elif (now := time.monotonic()) - self._complained_at >= _COMPLAIN_EVERY_S:
+            self._complained_at = now
+            _log.error("The broker refuses the account in url. Correct it, or let it be made anew")
 
     def received(self, message: Incoming) -> None:
         """See `Listener`."""
@@ -138,6 +175,8 @@ class Agent:
 
     async def _introduce(self) -> None:
         await self._say_info()
+        if self._identity is not None and not self._identity.was_admitted:
+            return
         await asyncio.sleep(_FIRST_WISH_TIMEOUT_S)
         if self._wish is None:
             self._aim(None)  # the music does not wait for a broker
@@ -210,7 +249,7 @@ class Agent:
             except TimeoutError:
                 pass
             self._due.clear()
-            self._say_telemetry()
+            await self._say_telemetry()
 
     async def _execute(self) -> None:
         while True:
@@ -251,9 +290,9 @@ class Agent:
     def _is_as_wished(self, wish: Wish, level: Level | None) -> bool:
         return isinstance(self._mixer, AlsaMixer) and level is not None and not wish.muted
 
-    def _say_telemetry(self) -> None:
+    async def _say_telemetry(self) -> None:
         if self._is_connected:
-            payload = self._gauges.read().encode()
+            payload = self._gauges.read(await self._meter.read()).encode()
             self._outbox.say(Outgoing(self._topic(Kind.UP_TELEMETRY), payload, qos=0))
 
     def _ack(self, ack: Ack) -> None:
@@ -279,15 +318,3 @@ def _mixer(settings: SpeakerSettings) -> Mixer:
     if settings.mixer == "alsa":
         return AlsaMixer(settings.alsa_card, settings.alsa_control)
     return SnapclientMixer()
-
-
-def _recording(player: str) -> Path | None:
-    """The file that snapclient's file player writes."""
-    name, _, options = player.partition(":")
-    if name != "file":
-        return None
-    for option in options.split(","):
-        key, _, value = option.partition("=")
-        if key == "filename" and value:
-            return Path(value)
-    return None

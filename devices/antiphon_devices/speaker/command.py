@@ -33,11 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         level=logging.DEBUG if wished.verbose else logging.INFO, format="%(levelname)s %(message)s"
     )
     try:
-        settings = load(wished.config)
+        asyncio.run(_run(load(wished.config)))
     except WrongSettings as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
-    asyncio.run(_run(settings))
 
 
 async def _run(settings: SpeakerSettings) -> None:

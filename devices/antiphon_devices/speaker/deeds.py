@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from antiphon_devices.reports import Order, ToneArguments
-from antiphon_devices.speaker import tone
+from antiphon_devices.speaker import digits, tone
 from antiphon_devices.speaker.mixer import AlsaMixer, Mixer
 from antiphon_devices.speaker.orders import Op
 from antiphon_devices.speaker.player import Player
@@ -45,6 +45,15 @@ class Deeds:
     async def _test_tone(self, order: Order) -> str | None:
         wished = ToneArguments.model_validate(order.args)
         return await self._play([(wished.frequency_hz, wished.duration_s)])
+
+    async def speak(self, code: str) -> None:
+        """Say the digits of a code aloud, behind the signal by which a loudspeaker is found."""
+        sound, seconds = await asyncio.to_thread(digits.spoken, code)
+        command = self._settings.tone_command
+        if not tone.can_play(command):
+            return
+        await self._play(tone.IDENTIFY)
+        await tone.play(command, sound, seconds + _TONE_SLACK_S)
 
     async def _play(self, notes: tone.Notes) -> str | None:
         """Over the music where the sound card mixes, else instead of it for a moment."""

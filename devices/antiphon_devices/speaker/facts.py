@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import array
-import math
 import shutil
 import socket
 from collections.abc import Callable
@@ -15,8 +13,6 @@ from antiphon_devices.reports import UpTelemetry
 
 T = TypeVar("T")
 _NET = Path("/sys/class/net")
-_FULL_SCALE = 32768.0
-_WINDOW_BYTES = 4 * 48_000 // 2
 
 
 def _or_none(read: Callable[[], T]) -> T | None:
@@ -89,32 +85,14 @@ def address_towards(host: str) -> str | None:
     return _or_none(read)
 
 
-def level_db(recording: Path) -> float | None:
-    """The level of the last half second that a file player wrote: RMS in dB of full scale."""
-
-    def read() -> float | None:
-        with recording.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _WINDOW_BYTES) // 4 * 4)
-            data = file.read(_WINDOW_BYTES)
-        samples = array.array("h", data[: len(data) // 2 * 2])
-        if not samples:
-            return None
-        mean = sum(sample * sample for sample in samples) / len(samples)
-        return round(10 * math.log10(max(mean, 1e-3) / _FULL_SCALE**2), 1)
-
-    return _or_none(read)
-
-
 class Gauges:
     """Reads the figures of telemetry; the processor's load is that since the last reading."""
 
-    def __init__(self, recording: Path | None = None) -> None:
-        self._recording = recording
+    def __init__(self) -> None:
         self._ticks = _or_none(_ticks)
 
-    def read(self) -> UpTelemetry:
-        """All figures of now. Reads files only, so it is quick."""
+    def read(self, output_level_db: float | None) -> UpTelemetry:
+        """All figures of now, with the level as given. Reads files only, so it is quick."""
         disk = _or_none(lambda: shutil.disk_usage("/"))
         return UpTelemetry(
             uptime_s=_or_none(lambda: float(Path("/proc/uptime").read_text().split()[0])),
@@ -123,7 +101,7 @@ class Gauges:
             mem_used_pct=_or_none(_memory),
             disk_used_pct=round(100 * disk.used / disk.total, 1) if disk and disk.total else None,
             wifi_rssi_dbm=_or_none(_wifi),
-            output_level_db=level_db(self._recording) if self._recording else None,
+            output_level_db=output_level_db,
         )
 
     def _cpu(self) -> float | None:

@@ -7,10 +7,19 @@ import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from antiphon_devices.accounts.rights import ENROL_ACCOUNT
 from antiphon_devices.settings import BrokerAddress, MqttSettings
 from antiphon_devices.speaker import facts
 from antiphon_devices.topics import device_key, is_root
@@ -30,6 +39,11 @@ class SpeakerSettings(BaseModel):
 
     url: SecretStr
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
+    state_dir: Path = Path("/var/lib/antiphon-speaker")
+    speak_code: bool = True
     root: str = "antiphon/v1"
     device_id: str = Field(default="", max_length=128)
     name: str = Field(default="", max_length=200)
@@ -42,6 +56,7 @@ class SpeakerSettings(BaseModel):
     alsa_card: str = ""
     alsa_control: str = "PCM"
     tone_command: str = "aplay -q -"
+    meter_command: str = ""
     keepalive_s: int = Field(default=10, ge=2, le=300)
 
     @field_validator("url")
@@ -62,19 +77,36 @@ class SpeakerSettings(BaseModel):
             raise ValueError("levels without + # or blanks, such as antiphon/v1")
         return root
 
-    @field_validator("tone_command")
+    @field_validator("tone_command", "meter_command")
     @classmethod
     def _splits(cls, command: str) -> str:
         shlex.split(command)
         return command
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
     @property
     def broker(self) -> BrokerAddress:
-        """Where to log in."""
-        address = MqttSettings(url=self.url, ca_file=self.ca_file).external
+        """Where to log in, as the url says."""
+        address = MqttSettings(
+            url=self.url,
+            ca_file=self.ca_file,
+            client_cert_file=self.cert_file,
+            client_key_file=self.key_file,
+            insecure=self.insecure,
+        ).external
         if address is None:
             raise AssertionError("the url was checked")
         return address
+
+    @property
+    def enrols(self) -> bool:
+        """Whether the url is good for nothing but to ask for an account of our own."""
+        return self.broker.username == ENROL_ACCOUNT
 
     @property
     def hardware_id(self) -> str:

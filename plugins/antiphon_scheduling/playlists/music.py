@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from antiphon.errors import Invalid, NotFound
 from antiphon.events import EventBus
-from antiphon.plugins import Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins import REST, Media, MediaRef, MediaRegistry, MediaSource
 from antiphon_scheduling.playlists.events import ChannelRoundDrawn
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelPlaylistItem, ItemType
 from antiphon_scheduling.playlists.ordering import Broken, Round, Rule, Song, next_round
+from antiphon_scheduling.playlists.parts import PART, Key, Part, in_order, left_of, place_behind
 
 CHANNEL = "channel"
 MAX_WEIGHT = 10
@@ -53,13 +56,15 @@ class ChannelSource(MediaSource):
     async def follow(
         self, client_id: UUID, ref: MediaRef, played: Sequence[MediaRef]
     ) -> Sequence[MediaRef]:
-        """The round after `played`."""
+        """What comes after `played`: the next round, or of much music the next part of one."""
         row = await _row(client_id, ref)
         if not row.enabled:
             raise Invalid.field("playlist_id", f"“{row.name}” is switched off")
-        found = await draw(self._media, row, played, self._seed())
+        drawn = await draw(self._media, row, played, self._seed())
+        found = drawn.round
         if not found.songs:
             raise Invalid.field("playlist_id", f"“{row.name}” has no music that can be played")
+        await _keep(row, drawn.part)
         titles, artists = found.badness
         self._bus.publish(
             ChannelRoundDrawn(
@@ -71,32 +76,85 @@ class ChannelSource(MediaSource):
                 example=sentence(found.broken[0], row) if found.broken else None,
             )
         )
-        return [song.ref for song in found.songs]
+        rests = [REST] if row.default_music_interval_min else []
+        return [one for song in found.songs for one in (song.ref, *rests)]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What comes next of a playlist's music, which part of a round it is, and all that is in it."""
+
+    round: Round
+    part: Part
+    total: int
 
 
 async def draw(
     media: MediaRegistry, row: ChannelPlaylist, played: Sequence[MediaRef], seed: str
-) -> Round:
-    """The next round of a playlist; without songs where there is no music."""
-    weights = await _weights(media, row)
-    known = await media.describe(row.client_id, {*weights, *played})
-    # In a thread: thousands of songs take longer than the loop may be held.
-    return await asyncio.to_thread(
+) -> Drawn:
+    """What comes next of a playlist; no songs where there are none.
+
+    What costs time for each track is done for a part alone; see `playlists.parts`.
+    """
+    weights = await weights_of(media, row)
+    past = [(one.kind, one.value) for one in played if one != REST]
+    total = sum(weights.values())
+    part = Part.first(seed, total)
+    if row.shuffle_music:
+        part, copies = _shuffled(row, weights, past, part)
+        chosen = list(copies.items())
+    else:
+        listed = in_order(weights)
+        place = place_behind(listed, past)
+        chosen = [(key, 1) for key in listed[place : place + PART]]
+    refs = {key: MediaRef(kind=key[0], value=key[1]) for key in {*past, *(k for k, _ in chosen)}}
+    known = await media.describe(row.client_id, refs.values())
+    least_s = (row.default_music_interval_min or 0) * 60.0
+    songs = {key: song for key, ref in refs.items() if (song := _song(known.get(ref), least_s))}
+    # In a thread: hundreds of songs take longer than the loop may be held.
+    found = await asyncio.to_thread(
         next_round,
-        [_song(known[ref], weight) for ref, weight in weights.items() if ref in known],
-        [_song(known[ref]) for ref in played if ref in known],
+        [replace(songs[key], weight=weight) for key, weight in chosen if key in songs],
+        [songs[key] for key in past if key in songs],
         shuffle=row.shuffle_music,
         title_gap_s=row.title_gap_min * 60.0,
         seed=seed,
     )
+    return Drawn(found, part, total)
+
+
+def _shuffled(
+    row: ChannelPlaylist, weights: dict[Key, int], past: Sequence[Key], fresh: Part
+) -> tuple[Part, dict[Key, int]]:
+    """The part of a round that comes now, and what of it is to be played."""
+    part = Part.model_validate(row.round_part) if row.round_part else None
+    if part is None or part.of == 1 or fresh.of == 1:
+        return fresh, fresh.copies(weights)
+    if past:
+        copies = part.copies(weights)
+        left = left_of(copies, past, weights)
+        if left:
+            return part, left
+    # A start of the music goes on with another part than the one before it began with.
+    while True:
+        part = part.following(fresh.seed, sum(weights.values()))
+        if copies := part.copies(weights):
+            return part, copies
+
+
+async def _keep(row: ChannelPlaylist, part: Part) -> None:
+    kept = part.model_dump() if part.of > 1 else None
+    if kept != row.round_part:
+        await ChannelPlaylist.filter(id=row.id).update(round_part=kept)
 
 
 async def has_music(media: MediaRegistry, row: ChannelPlaylist) -> bool:
     """Whether there is anything to play."""
-    refs = list(await _weights(media, row))
+    keys = list(await weights_of(media, row))
     # A few are enough nearly always, and all of them may be many thousands.
-    for some in (refs[:_A_FEW], refs[_A_FEW:]):
-        if some and await media.describe(row.client_id, some):
+    for some in (keys[:_A_FEW], keys[_A_FEW:]):
+        refs = [MediaRef(kind=kind, value=value) for kind, value in some]
+        if refs and await media.describe(row.client_id, refs):
             return True
     return False
 
@@ -120,27 +178,34 @@ async def _row(client_id: UUID, ref: MediaRef) -> ChannelPlaylist:
     return row
 
 
-async def _weights(media: MediaRegistry, row: ChannelPlaylist) -> dict[MediaRef, int]:
+async def weights_of(media: MediaRegistry, row: ChannelPlaylist) -> dict[Key, int]:
     """Every track in the playlist's order; one that is in it twice weighs more."""
-    weights: dict[MediaRef, int] = {}
-    items = ChannelPlaylistItem.filter(
-        playlist_id=row.id, item_type__in=[ItemType.MUSIC, ItemType.FOLDER]
+    weights: dict[Key, int] = {}
+    items = ChannelPlaylistItem.filter(playlist_id=row.id).exclude(item_type=ItemType.ANNOUNCEMENT)
+    # Plain tuples: objects of 20,000 rows would hold the loop for a second.
+    rows: Sequence[Any] = await items.order_by("order", "id").values_list(
+        "item_type", "content_id", "weight"
     )
-    for item in await items.order_by("order", "id"):
-        for ref in await _tracks(media, row.client_id, item):
-            weights[ref] = min(MAX_WEIGHT, weights.get(ref, 0) + item.weight)
+    for kind, content_id, weight in rows:
+        if kind == ItemType.MUSIC:
+            keys: Iterable[Key] = ((ItemType.MUSIC.value, str(content_id)),)
+        else:
+            keys = await _in_folder(media, row.client_id, content_id)
+        for key in keys:
+            weights[key] = min(MAX_WEIGHT, weights.get(key, 0) + weight)
     return weights
 
 
-async def _tracks(
-    media: MediaRegistry, client_id: UUID, item: ChannelPlaylistItem
-) -> Iterable[MediaRef]:
-    ref = MediaRef(kind=item.item_type.value, value=str(item.content_id))
+async def _in_folder(media: MediaRegistry, client_id: UUID, folder_id: UUID) -> Iterable[Key]:
     try:
-        return await media.expand(client_id, ref)
+        refs = await media.expand(client_id, MediaRef(kind="folder", value=str(folder_id)))
     except NotFound:  # the folder was deleted since
-        return []
+        return ()
+    return ((ref.kind, ref.value) for ref in refs)
 
 
-def _song(media: Media, weight: int = 1) -> Song:
-    return Song(media.ref, media.title, media.artist, media.duration_s, weight)
+def _song(media: Media | None, least_s: float) -> Song | None:
+    """A track as the rules see it; `least_s` is the time until the next one begins at least."""
+    if media is None:
+        return None
+    return Song(media.ref, media.title, media.artist, max(media.duration_s, least_s))

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from antiphon.errors import Conflict, Invalid, Unavailable
-from antiphon.plugins import ListQuery, Managers, Page, PluginContext, Request, Route
+from antiphon.plugins import (
+    ListQuery,
+    Managers,
+    Page,
+    PluginContext,
+    Request,
+    Route,
+    restore_route,
+)
 from antiphon.types import Effect
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.playlists.items import Items
@@ -15,8 +23,10 @@ from antiphon_scheduling.playlists.views import (
     ChangeItem,
     ChangePlaylist,
     ChannelPlayView,
+    ItemsAdded,
     ItemView,
     NewItem,
+    NewItems,
     NewPlaylist,
     Order,
     PlaylistQuery,
@@ -33,6 +43,7 @@ _ONE = f"{_ALL}/{{playlist_id}}"
 _ITEMS = f"{_ONE}/items"
 _ITEM = f"{_ITEMS}/{{item_id}}"
 _ID = "playlist_id"
+_MOST_BYTES = 16 * 1024 * 1024
 _SOME = "6f1f3b8e-5d5c-4a57-9a4b-2f2f9f0f2f11"
 
 
@@ -64,6 +75,9 @@ def _playlists(playlists: ChannelPlaylists) -> list[Route]:
 
     async def delete(request: Request[Any, Any]) -> None:
         await playlists.delete(request.principal, request.path[_ID])
+
+    async def restore(request: Request[Any, Any]) -> PlaylistView:
+        return await playlists.restore(request.principal, request.path[_ID])
 
     async def preview(request: Request[Any, Any]) -> PreviewView:
         return await playlists.preview(request.principal, request.path[_ID], request.query)
@@ -128,6 +142,7 @@ def _playlists(playlists: ChannelPlaylists) -> list[Route]:
             roles=Managers,
             status=204,
         ),
+        restore_route(_ONE, restore, what="a channel playlist", response=PlaylistView),
         Route(
             method="POST",
             path=f"{_ONE}/toggle",
@@ -157,6 +172,9 @@ def _items(items: Items) -> list[Route]:
 
     async def add(request: Request[Any, Any]) -> ItemView:
         return await items.add(request.principal, request.path[_ID], request.body)
+
+    async def add_all(request: Request[Any, Any]) -> ItemsAdded:
+        return await items.add_all(request.principal, request.path[_ID], request.body)
 
     async def change(request: Request[Any, Any]) -> ItemView:
         path = request.path
@@ -196,6 +214,21 @@ def _items(items: Items) -> list[Route]:
             },
         ),
         Route(
+            method="POST",
+            path=f"{_ITEMS}/batch",
+            handler=add_all,
+            summary="Add many items at once",
+            description="All of them, or none where one is wrong.",
+            tag=_TAG,
+            roles=Managers,
+            body=NewItems,
+            response=ItemsAdded,
+            status=201,
+            errors=(Invalid, Conflict),
+            max_body_bytes=_MOST_BYTES,
+            example={"items": [{"item_type": "music", "content_id": _SOME, "weight": 2}]},
+        ),
+        Route(
             method="PATCH",
             path=_ITEM,
             handler=change,
@@ -225,6 +258,7 @@ def _items(items: Items) -> list[Route]:
             body=Order,
             response=Page[ItemView],
             errors=(Invalid,),
+            max_body_bytes=_MOST_BYTES,
             example={"item_ids": [_SOME]},
         ),
     ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import time
 from typing import Any
 from uuid import UUID
 
+from tortoise.functions import Count
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from antiphon.errors import FieldError, Invalid, NotFound
-from antiphon.plugins import Page, PluginContext
+from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
+from antiphon.tenancy.trash import bring_back, deleted_row, put_away
 from antiphon.types import Principal
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.plans import timezones_of
@@ -22,6 +23,7 @@ from antiphon_scheduling.playlists.models import (
     ChannelAssignment,
     ChannelPlaylist,
     ChannelPlaylistItem,
+    ItemType,
 )
 from antiphon_scheduling.playlists.music import draw
 from antiphon_scheduling.playlists.tables import quiet_of
@@ -50,8 +52,8 @@ class ChannelPlaylists:
         self._clock = clock
 
     async def find(self, principal: Principal, query: PlaylistQuery) -> Page[PlaylistView]:
-        """The playlists that match, by name."""
-        rows = scoped(ChannelPlaylist, principal).order_by("name", "id")
+        """The playlists that match, in the order that is asked for."""
+        rows = ordered(scoped(ChannelPlaylist, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
         if query.enabled is not None:
@@ -103,16 +105,23 @@ class ChannelPlaylists:
     async def delete(self, principal: Principal, playlist_id: UUID) -> None:
         """Delete a playlist; its row is kept."""
         row = await self.row(principal, playlist_id)
-        row.deleted_at = self._clock.now()
-        await row.save(update_fields=["deleted_at", "updated_at"])
+        await put_away(row)
         self.tell(row)
+
+    async def restore(self, principal: Principal, playlist_id: UUID) -> PlaylistView:
+        """Bring a deleted playlist back, with its items and for the places that it was for."""
+        row = await deleted_row(ChannelPlaylist, "channel playlist", principal, playlist_id)
+        row.settled_until = self._clock.now()
+        await bring_back(row, f"The channel playlist {row.name}")
+        return await self._changed(principal, row)
 
     async def preview(
         self, principal: Principal, playlist_id: UUID, query: PreviewQuery
     ) -> PreviewView:
         """How a round of its music could go."""
         row = await self.row(principal, playlist_id)
-        found = await draw(self._context.media, row, (), query.seed)
+        drawn = await draw(self._context.media, row, (), query.seed)
+        found = drawn.round
         broken = {one.place: one.rule for one in found.broken}
         titles, artists = found.badness
         return PreviewView(
@@ -126,7 +135,7 @@ class ChannelPlaylists:
                 )
                 for place, song in enumerate(found.songs[: query.limit])
             ),
-            total=len(found.songs),
+            total=drawn.total,
             titles_too_soon=titles,
             artists_in_a_row=artists,
         )
@@ -153,7 +162,10 @@ class ChannelPlaylists:
     ) -> None:
         wrong = _contradictions(row)
         if not wrong and (quiet := quiet_of(row)) is not None and row._saved_in_db:
-            for item in await ChannelPlaylistItem.filter(playlist_id=row.id):
+            announcements = ChannelPlaylistItem.filter(
+                playlist_id=row.id, item_type=ItemType.ANNOUNCEMENT
+            )
+            for item in await announcements:
                 for at in map(time.fromisoformat, item.fixed_times):
                     if quiet.covers(at):
                         what = (
@@ -194,10 +206,11 @@ class ChannelPlaylists:
                 places[one.playlist_id][0].append(one.zone_id)
             if one.floor_id is not None and one.floor_id in seen:
                 places[one.playlist_id][1].append(one.floor_id)
-        items = await ChannelPlaylistItem.filter(playlist_id__in=keys).values_list("playlist_id")
-        counts = Counter(key for (key,) in items)
+        items = ChannelPlaylistItem.filter(playlist_id__in=keys).annotate(n=Count("id"))
+        found: Sequence[Any] = await items.group_by("playlist_id").values_list("playlist_id", "n")
+        counts = {UUID(str(key)): count for key, count in found}
         return [
-            PlaylistView.of(row, places[row.id], timezones[row.client_id], counts[row.id])
+            PlaylistView.of(row, places[row.id], timezones[row.client_id], counts.get(row.id, 0))
             for row in rows
         ]
 

@@ -13,8 +13,9 @@ from antiphon_scheduling.playlists.models import (
     ChannelPlaylist,
     ChannelPlaylistItem,
     ItemType,
+    Style,
 )
-from antiphon_scheduling.playlists.timetable import Quiet, Slot, Timetable
+from antiphon_scheduling.playlists.timetable import Entry, Quiet, Slot, Timetable
 
 
 async def active_timetables(playlist_id: UUID | None = None) -> list[Timetable]:
@@ -46,10 +47,15 @@ async def timetables_of(rows: Sequence[ChannelPlaylist]) -> list[Timetable]:
 def _timetable(
     row: ChannelPlaylist, items: Sequence[ChannelPlaylistItem], timezone: str
 ) -> Timetable:
-    slots = [slot for item in items if (slot := slot_of(item)) is not None]
+    slots = [slot for item in items if (slot := slot_of(item, row.style)) is not None]
+    pool = tuple(_entry(item, row.style) for item in items if not _has_times(item))
     interval, tracks = row.default_announcement_interval_min, row.default_announcement_every_tracks
-    if len(slots) < len(items) and (interval or tracks):
-        slots.append(Slot(item_id=None, every_min=interval, every_tracks=tracks))
+    if pool and (interval or tracks):
+        shared = Slot(item_id=None, every_min=interval, every_tracks=tracks, entries=pool)
+        slots.append(shared)
+    if row.default_music_interval_min:
+        every_min = row.default_music_interval_min
+        slots.append(Slot(item_id=None, every_min=every_min, is_music=True))
     return Timetable(
         playlist_id=row.id,
         client_id=row.client_id,
@@ -58,20 +64,32 @@ def _timetable(
         settled_until=row.settled_until,
         slots=tuple(slots),
         quiet=quiet_of(row),
+        name=row.name,
+        band=row.band,
+        turn=row.turn,
+        shuffle=row.shuffle_announcements,
     )
 
 
-def slot_of(item: ChannelPlaylistItem) -> Slot | None:
+def slot_of(item: ChannelPlaylistItem, style: Style) -> Slot | None:
     """An item's own timing; None where it takes turns with others."""
-    times = tuple(map(time.fromisoformat, item.fixed_times))
-    if item.interval_min is None and item.every_tracks is None and not times:
+    if not _has_times(item):
         return None
     return Slot(
         item_id=item.id,
         every_min=item.interval_min,
         every_tracks=item.every_tracks,
-        fixed_times=times,
+        fixed_times=tuple(map(time.fromisoformat, item.fixed_times)),
+        entries=(_entry(item, style),),
     )
+
+
+def _has_times(item: ChannelPlaylistItem) -> bool:
+    return bool(item.interval_min or item.every_tracks or item.fixed_times)
+
+
+def _entry(item: ChannelPlaylistItem, style: Style) -> Entry:
+    return Entry(item_id=item.id, announcement_id=item.content_id, style=item.style or style)
 
 
 def quiet_of(row: ChannelPlaylist) -> Quiet | None:

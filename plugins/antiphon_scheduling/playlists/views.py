@@ -8,10 +8,15 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from antiphon.plugins import ApiModel, Line, ListQuery, PlaybackView, left_out
+from antiphon.plugins import ApiModel, DeletableQuery, Line, PlaybackView, SortedBy, left_out
 from antiphon.types import Band, Frozen
 from antiphon_scheduling.playlists.force import Candidate
-from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelPlaylistItem, ItemType
+from antiphon_scheduling.playlists.models import (
+    ChannelPlaylist,
+    ChannelPlaylistItem,
+    ItemType,
+    Style,
+)
 from antiphon_scheduling.playlists.music import MAX_WEIGHT
 from antiphon_scheduling.playlists.ordering import Rule
 
@@ -30,6 +35,7 @@ Tracks = Annotated[int, Field(ge=1, le=100)]
 Weight = Annotated[int, Field(ge=1, le=MAX_WEIGHT)]
 Times = Annotated[list[WallTime], Field(max_length=100)]
 Gap = Annotated[int, Field(ge=0, le=240)]
+MAX_ITEMS = 50_000
 Fade = Annotated[float, Field(ge=0, le=12)]
 
 
@@ -47,8 +53,14 @@ class NewPlaylist(ApiModel):
     title_gap_min: Gap = 60
     crossfade_s: Fade = 0.0
     shuffle_announcements: bool = False
+    default_music_interval_min: Minutes | None = Field(
+        default=None, description="One track every so many minutes; else music plays on."
+    )
     default_announcement_interval_min: Minutes | None = None
     default_announcement_every_tracks: Tracks | None = None
+    style: Style = Field(
+        default=Style.OVER, description="Announcements over the music, or between two tracks."
+    )
     band: Spoken = Band.SPOT
     quiet_from: WallTime | None = None
     quiet_until: WallTime | None = None
@@ -67,8 +79,10 @@ class ChangePlaylist(ApiModel):
     title_gap_min: Gap = left_out()
     crossfade_s: Fade = left_out()
     shuffle_announcements: bool = left_out()
+    default_music_interval_min: Minutes | None = None
     default_announcement_interval_min: Minutes | None = None
     default_announcement_every_tracks: Tracks | None = None
+    style: Style = left_out()
     band: Spoken = left_out()
     quiet_from: WallTime | None = None
     quiet_until: WallTime | None = None
@@ -88,8 +102,10 @@ class PlaylistView(Frozen):
     title_gap_min: int
     crossfade_s: float
     shuffle_announcements: bool
+    default_music_interval_min: int | None
     default_announcement_interval_min: int | None
     default_announcement_every_tracks: int | None
+    style: Style
     band: Band
     quiet_from: time | None
     quiet_until: time | None
@@ -99,6 +115,7 @@ class PlaylistView(Frozen):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(
@@ -120,9 +137,10 @@ class PlaylistView(Frozen):
         )
 
 
-class PlaylistQuery(ListQuery):
-    """Which playlists to list, by name."""
+class PlaylistQuery(DeletableQuery):
+    """Which playlists to list."""
 
+    ordering: Annotated[str, SortedBy("name", "enabled", "created_at", "updated_at")] = "name"
     search: str | None = Field(default=None, max_length=200)
     enabled: bool | None = None
 
@@ -141,6 +159,20 @@ class NewItem(ApiModel):
     interval_min: Minutes | None = None
     every_tracks: Tracks | None = None
     fixed_times: Times = Field(default_factory=list)
+    style: Style | None = Field(default=None, description="Another one than the playlist's.")
+
+
+class NewItems(ApiModel):
+    """Several more entries at once."""
+
+    items: list[NewItem] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class ItemsAdded(Frozen):
+    """How many entries were added, and how many there are now."""
+
+    added: int
+    total: int
 
 
 class ChangeItem(ApiModel):
@@ -150,6 +182,7 @@ class ChangeItem(ApiModel):
     interval_min: Minutes | None = None
     every_tracks: Tracks | None = None
     fixed_times: Times = left_out()
+    style: Style | None = None
 
 
 class ItemView(Frozen):
@@ -164,6 +197,7 @@ class ItemView(Frozen):
     interval_min: int | None
     every_tracks: int | None
     fixed_times: tuple[time, ...]
+    style: Style | None
 
     @classmethod
     def of(cls, row: ChannelPlaylistItem) -> Self:
@@ -174,7 +208,7 @@ class ItemView(Frozen):
 class Order(ApiModel):
     """All items of a playlist, in their new order."""
 
-    item_ids: list[UUID] = Field(max_length=10_000)
+    item_ids: list[UUID] = Field(max_length=MAX_ITEMS)
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -201,7 +235,10 @@ class PreviewSong(Frozen):
 
 
 class PreviewView(Frozen):
-    """How a round of the playlist's music could go, and how often a rule had to be broken."""
+    """How a round of the playlist's music could go, and how often a rule had to be broken.
+
+    Much music is drawn in parts of about 150 songs: then one of them is shown. `total` is all.
+    """
 
     songs: tuple[PreviewSong, ...]
     total: int
@@ -215,6 +252,7 @@ class UpcomingView(Frozen):
     announcement_id: UUID
     at: datetime | None
     every_tracks: int | None
+    style: Style
     held_back: str | None
 
 

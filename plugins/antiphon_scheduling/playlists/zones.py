@@ -12,9 +12,8 @@ from antiphon.types import Playback, Principal
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.playlists.events import ChannelRoundDrawn
 from antiphon_scheduling.playlists.force import ranked, winner
+from antiphon_scheduling.playlists.listeners import hears, silence_of
 from antiphon_scheduling.playlists.models import ChannelPlaylist
-from antiphon_scheduling.playlists.music import CHANNEL
-from antiphon_scheduling.playlists.runner import chosen
 from antiphon_scheduling.playlists.service import ChannelPlaylists
 from antiphon_scheduling.playlists.tables import assigned, timetables_of
 from antiphon_scheduling.playlists.timetable import Slot, Timetable
@@ -69,7 +68,7 @@ class ZoneChannels:
             reason=chosen_one.reason,
             plays=_plays(view, row.id),
             quiet=table.is_quiet(now),
-            upcoming=tuple(await _upcoming(row, table, view, now)),
+            upcoming=tuple(_upcoming(table, view, now)),
             rules=self._rules(row.id),
             candidates=tuple(candidates),
         )
@@ -124,35 +123,24 @@ class ZoneChannels:
 
 
 def _plays(view: PlaybackView, playlist_id: UUID) -> bool:
-    source = view.source
-    is_source = source is not None and (source.kind, source.value) == (CHANNEL, str(playlist_id))
-    return is_source and view.playback is Playback.PLAYING
+    return hears(view, playlist_id) and view.playback is Playback.PLAYING
 
 
-async def _upcoming(
-    row: ChannelPlaylist, table: Timetable, view: PlaybackView, now: datetime
-) -> list[UpcomingView]:
+def _upcoming(table: Timetable, view: PlaybackView, now: datetime) -> list[UpcomingView]:
     """The next announcement of every timing; those by the clock first."""
-    found = [await _next(row, table, slot, view, now) for slot in table.slots]
+    found = [_next(table, slot, view, now) for slot in table.slots if slot.entries]
     there = [one for one in found if one is not None]
     return sorted(there, key=lambda one: (one.at is None, one.at or now, one.every_tracks or 0))
 
 
-async def _next(
-    row: ChannelPlaylist, table: Timetable, slot: Slot, view: PlaybackView, now: datetime
-) -> UpcomingView | None:
-    items = await chosen(row, slot)
-    if not items:
-        return None
+def _next(table: Timetable, slot: Slot, view: PlaybackView, now: datetime) -> UpcomingView | None:
     at = table.next_of(slot, now)
-    held_back = None
-    if view.playback is not Playback.PLAYING:
-        held_back = f"the zone's music is {view.playback}"
-    if table.is_quiet(at or now):
-        held_back = "quiet hours"
+    [cue] = table.cues(at or now, [slot])
+    held_back = "quiet hours" if cue.is_quiet else silence_of(view.playback)
     return UpcomingView(
-        announcement_id=items[0].content_id,
+        announcement_id=cue.takers[0].announcement_id,
         at=at,
         every_tracks=slot.every_tracks,
+        style=cue.takers[0].style,
         held_back=held_back,
     )

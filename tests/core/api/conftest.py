@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -70,8 +71,8 @@ class Caller:
     async def delete(self, path: str) -> Answer:
         return await self.ask("DELETE", path)
 
-    def socket(self, **options: Any) -> Any:
-        return self._session.ws_connect(self.base + "ws/events", **options)
+    def socket(self, path: str = "ws/events", **options: Any) -> Any:
+        return self._session.ws_connect(self.base + path, **options)
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,6 @@ async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    async with memory_database(), open_stage() as opened:
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with memory_database(), open_stage(media_dir=tmp_path / "media") as opened:
         yield opened

@@ -138,7 +138,7 @@ async def test_a_floor_user_hears_of_its_floor_alone(stage: Stage) -> None:
         )
         stage.bus.publish(level(stage, bar=True))
         message = await socket.receive_json(timeout=10)
-        assert (message["zone_id"], message["sequence"]) == (str(ours.bar.id), 1)
+        assert message["zone_id"] == str(ours.bar.id)
         admin = Principal(role=Role.ADMIN)
         moved = ZoneUpdate(floor_id=ours.cellar.id)
         await stage.parts.building.update_zone(admin, ours.shop.id, moved)

@@ -14,6 +14,7 @@ from aiohttp import web
 from tests.core.api.conftest import Answer, Stage, open_stage
 from tests.fakes.database import memory_database
 
+from antiphon.api.problems import WrongField
 from antiphon.errors import PartAway
 from antiphon.plugins import Request, Route
 
@@ -159,3 +160,51 @@ async def test_a_packed_body_may_not_unpack_without_end(stage: Stage) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = await stage.owner.ask("POST", "zones", data=packed, headers=headers)
     assert problem(answer) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((f"GET /api/v1/zones?token=geheim&search={'a' * 20_000} HTTP/1.1",), "longer than"),
+        (("GET /api/v1/zones HTTP/1.1", f"X-Long: geheim{'b' * 20_000}"), "longer than"),
+        (("GET /api/v1/zones?geheim\0 HTTP/1.1",), "can be read"),
+        (("geheim",), "can be read"),
+    ],
+)
+async def test_what_is_no_request_is_told_so_and_not_logged(
+    stage: Stage, caplog: pytest.LogCaptureFixture, lines: tuple[str, ...], told: str
+) -> None:
+    head, _, body = (await send(stage, *lines)).partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert b"application/problem+json" in head
+    assert b"X-Content-Type-Options: nosniff" in head
+    assert b"aiohttp" not in head
+    said = json.loads(body)
+    assert said["code"] == "refused"
+    assert told in said["detail"]
+    assert "geheim" not in body.decode() + caplog.text
+
+
+async def test_a_form_whose_head_can_not_be_read() -> None:
+    async def takes_a_form(request: Request[None, None]) -> None:
+        await (await request.raw.multipart()).next()
+
+    routes = [
+        Route(
+            method="POST",
+            path="form",
+            handler=takes_a_form,
+            summary="Take a form",
+            tag="test",
+            roles=None,
+            upload=WrongField,
+        )
+    ]
+    async with memory_database(), open_stage(routes=routes) as stage:
+        answer = await stage.nobody.ask(
+            "POST",
+            "form",
+            data=b"--x\r\nContent-Disposition: form-data\x18\r\n\r\n\r\n--x--\r\n",
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+        assert problem(answer) == (400, "refused")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 from collections.abc import Sequence
@@ -171,3 +172,30 @@ async def test_a_plugins_route_is_served_like_the_cores_own() -> None:
         document = (await stage.nobody.get("openapi.json")).json
         assert "/echo/{name}" in document["paths"]
         assert (await stage.owner.get(f"zones/{uuid4()}")).status == 404
+
+
+async def test_the_log_has_what_operators_look_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bug(_: Request[None, None]) -> None:
+        raise RuntimeError("x")
+
+    def lines() -> list[tuple[int, str]]:
+        found = [row for row in caplog.records if row.name == "aiohttp.access"]
+        return [(row.levelno, row.getMessage().split(" ms")[0].rpartition(" ")[0]) for row in found]
+
+    caplog.set_level(logging.DEBUG, "aiohttp.access")
+    route = Route(method="GET", path="bug", handler=bug, summary="x", tag="x", roles=None)
+    async with memory_database(), open_stage(routes=[route]) as stage:
+        await stage.nobody.get("health/live", token="geheim")
+        await stage.nobody.get("bug")
+        monkeypatch.setattr("antiphon.api.server._SLOW_S", 0.0)
+        await stage.nobody.get("health/live")
+        await stage.stop()  # what was answered is in the log by then
+    path = "127.0.0.1 GET /api/v1/"
+    assert lines() == [
+        (logging.DEBUG, f"{path}health/live 200"),
+        (logging.WARNING, f"{path}bug 500"),
+        (logging.INFO, f"{path}health/live 200"),
+    ]
+    assert "geheim" not in caplog.text

@@ -12,7 +12,7 @@ from tests.fakes.database import make_tenant, memory_database
 from antiphon.building.devices import DeviceService
 from antiphon.building.models import Device
 from antiphon.errors import Conflict, Invalid, NotFound, PartAway
-from antiphon.events import DeviceChanged, EventBus
+from antiphon.events import DeviceChanged, DeviceRemoved, EventBus
 from antiphon.plugins.devices import DeviceDriver, DeviceUpdate
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams import Snapcast
@@ -50,6 +50,7 @@ class HornDriver(DeviceDriver):
 class Rig:
     def __init__(self, devices: DeviceService, bus: EventBus) -> None:
         self.devices = devices
+        self.bus = bus
         self.horns = HornDriver()
         self.changes: list[DeviceChanged] = []
         devices.add_driver(self.horns)
@@ -62,6 +63,22 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     snapcast = Snapcast(SnapcastSettings(mode="off"), tmp_path, tmp_path, bus)
     async with memory_database(), snapcast, DeviceService(bus, snapcast) as devices:
         yield Rig(devices, bus)
+
+
+async def test_a_device_that_is_removed_is_gone_and_is_told_of(rig: Rig) -> None:
+    ours, theirs = await make_tenant("Ours"), await make_tenant("Theirs")
+    gone: list[DeviceRemoved] = []
+    rig.bus.subscribe(DeviceRemoved, gone.append)
+    with pytest.raises(NotFound):
+        await rig.devices.remove(ours.owner, theirs.speaker.id)
+    await Device.filter(id=ours.speaker.id).update(device_type="horn")
+    view = await rig.devices.remove(ours.owner, ours.speaker.id)
+    assert view.name == "Speaker of Ours"
+    assert rig.horns.asked == [("zone", "Ours-01", None)]
+    assert [(one.device_id, one.hardware_id) for one in gone] == [(ours.speaker.id, "Ours-01")]
+    with pytest.raises(NotFound):
+        await rig.devices.view(ADMIN, ours.speaker.id)
+    assert (await rig.devices.view(ADMIN, theirs.speaker.id)).zone_id == theirs.shop.id
 
 
 async def test_the_driver_of_a_devices_type_is_told_the_volume_before_the_zone(rig: Rig) -> None:

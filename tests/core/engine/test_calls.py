@@ -137,7 +137,9 @@ def test_a_call_with_a_time_starts_on_its_sample(
     chime = Clip(str(write_wav(tmp_path / "chime.wav", tone(1.0, CHIME_HZ, -24.0))))
     studio.add("bar")
     due = 3 * RATE + 1_234
-    studio.send(StartCall("c", ("lobby", "bar"), clip, chime if with_chime else None, due / RATE))
+    studio.send(
+        StartCall("c", ("lobby", "bar"), clip, chime if with_chime else None, at=due / RATE)
+    )
     studio.run(3.0)
     assert {report.frame for report in studio.told(CallStarted)} == {due}
     # The bar was added after two seconds. Its clip has an edge fade: the very first are tiny.
@@ -154,8 +156,8 @@ def test_a_call_whose_time_is_over_starts_at_once_and_one_to_come_can_be_stopped
 ) -> None:
     studio = Studio("lobby", "bar")
     studio.run(1.0)
-    studio.send(StartCall("late", ("lobby",), clip, None, 0.5))
-    studio.send(StartCall("never", ("bar",), clip, None, 1.5))
+    studio.send(StartCall("late", ("lobby",), clip, at=0.5))
+    studio.send(StartCall("never", ("bar",), clip, at=1.5))
     studio.run(0.2)
     studio.send(StopCall("never", ("bar",)))
     studio.run(1.0)

@@ -164,3 +164,14 @@ def test_zones_that_share_a_programme_decode_it_once(
     tail = round(0.5 * RATE)
     np.testing.assert_array_equal(studio.heard("lobby")[-tail:], studio.heard("bar")[-tail:])
     np.testing.assert_array_equal(studio.heard("lobby")[-tail:], studio.heard("gym")[-tail:])
+
+
+def test_what_does_not_blend_is_heard_whole_between_crossfaded_tracks(tmp_path: Path) -> None:
+    studio = Studio("lobby")
+    song, voice = write_wav(tmp_path / "a.wav", tone(2.0)), write_wav(tmp_path / "v.wav", tone(1.0))
+    tracks = (Track("1", str(song)), Track("v", str(voice), blends=False), Track("2", str(song)))
+    studio.send(LoadProgramme("music", tracks, crossfade_s=0.5), Attach("lobby", "music"))
+    studio.run(4.0)
+    starts = [report.entry for report in studio.told(TrackStarted)]
+    ends = [round(report.played_s, 2) for report in studio.told(TrackFinished)]
+    assert (starts, ends) == (["1", "v", "2"], [2.0, 1.0])

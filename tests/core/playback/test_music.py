@@ -12,7 +12,7 @@ from tests.fakes.waiting import eventually
 from antiphon import events
 from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid, NotFound, Unavailable
-from antiphon.playback import ZoneController, programme, window
+from antiphon.playback import ZoneController, filling, window
 from antiphon.plugins import PlayRequest
 from antiphon.types import Playback, Repeat
 
@@ -52,7 +52,7 @@ async def test_the_renderer_is_kept_supplied(stage: Stage, zones: ZoneController
     name = stage.programme(stage.shop)
     for n in range(1, 25):
         await stage.hears(stage.shop, f"Song {(n - 1) % 20 + 1}")
-        await eventually(lambda: len(stage.renderer.programmes[name].tracks) == programme.WINDOW)
+        await eventually(lambda: len(stage.renderer.programmes[name].tracks) == filling.WINDOW)
         stage.renderer.end_track(name)
     assert len(stage.renderer.sent(protocol.LoadProgramme)) == 1, "gapless: never loaded again"
     titles = [event.title for event in stage.told(events.TrackFinished)]
@@ -205,7 +205,7 @@ async def test_when_every_track_fails_it_says_so_and_waits(
     stage: Stage, zones: ZoneController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, songs = stage.hotel.owner, stage.songs()
-    monkeypatch.setattr(programme, "BACK_OFF_S", (0.2,))
+    monkeypatch.setattr(filling, "BACK_OFF_S", (0.2,))
     stage.renderer.broken = {f"/music/Song {n}.flac" for n in (1, 2, 3)}
     await zones.play(owner, stage.shop, PlayRequest(music_ids=songs))
     await eventually(lambda: zones._channels.find(stage.shop).programme.problem)  # type: ignore[union-attr]

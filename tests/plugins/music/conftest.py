@@ -20,6 +20,7 @@ from antiphon.api.dispatch import mount
 from antiphon.api.problems import problems
 from antiphon.events import EventBus
 from antiphon.jobs import JobRunner
+from antiphon.plugins import Pictures
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.tokens import Tokens
@@ -127,7 +128,11 @@ async def world(data_dir: Path) -> AsyncIterator[World]:
         measurer = Measurer(library, jobs, bus, logging.getLogger("music"))
         tokens = Tokens(b"k" * 32, 600)
         app = web.Application(middlewares=[problems])
-        routes = [*music_routes(library, folders), *folder_routes(folders)]
+        pictures = Pictures(media_dir, jobs)
+        routes = [
+            *music_routes(library, folders, pictures),
+            *folder_routes(folders, pictures),
+        ]
         mount(app, routes, Authenticator(tokens), 500 << 20)
         async with TestClient(TestServer(app)) as http:
 

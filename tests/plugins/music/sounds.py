@@ -7,16 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.picture import png
+
 # mutagen is typed in part only.
 mutagen: Any = import_module("mutagen")
 id3: Any = import_module("mutagen.id3")
 flac: Any = import_module("mutagen.flac")
 
-# The smallest PNG: one transparent pixel.
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
-    "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
-)
+PNG = png()
 CODECS = {
     "mp3": ["-c:a", "libmp3lame", "-b:a", "128k"],
     "flac": ["-c:a", "flac"],

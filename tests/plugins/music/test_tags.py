@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from tests.plugins.music.sounds import PNG, id3, mutagen, sound, tag_easily
 
+from antiphon.text import one_line
 from antiphon_music.tags import Tags, read_tags
-from antiphon_music.text import clean, fold, search_words
+from antiphon_music.text import fold, search_words
 
 
 @pytest.mark.parametrize("extension", ["mp3", "flac", "ogg", "opus", "m4a"])
@@ -63,7 +64,7 @@ def test_odd_tags_never_crash(tmp_path: Path) -> None:
 
 
 def test_words() -> None:
-    assert clean("  a\tb\0\ud800 c\n", 100) == "a b ? c"
-    assert clean("abcdef", 3) == "abc"
+    assert one_line("  a\tb\0\ud800 c\n", 100) == "a b ? c"
+    assert one_line("abcdef", 3) == "abc"
     assert fold("ÉLISE Straße") == "elise strasse"
     assert search_words("  Für  ELISE ") == ["fur", "elise"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import resource
 import struct
 from pathlib import Path
 
 import pytest
 from aiohttp import FormData
+from PIL import Image
 from tests.plugins.music.conftest import LIMIT_MB, World
 from tests.plugins.music.sounds import CODECS, PNG, sound, tag_flac, tag_mp3
 
@@ -45,7 +47,7 @@ async def test_tags_and_cover_are_read(world: World, tmp_path: Path) -> None:
     assert [(event.title, event.kind) for event in told] == [("Gymnopédie № 1", "music")]
     cover = await world.bakery.ask("GET", f"music/{body['id']}/cover")
     assert cover.content_type == "image/png"  # by its content; the tag said JPEG
-    assert await cover.read() == PNG
+    assert Image.open(io.BytesIO(await cover.read())).size == (4, 3)
 
     _, body = await world.bakery.upload(tag_flac(sound(tmp_path / "b.flac"), PNG))
     assert (body["title"], body["year"], body["has_cover"]) == ("Für Elise", 1810, True)

@@ -25,7 +25,10 @@ from antiphon_scheduling.settings import SchedulingSettings
 BEGIN = datetime(2026, 5, 1, 9, tzinfo=UTC)
 SPEED = 120
 GRACE = timedelta(minutes=3)
-TABLES = Tables(("antiphon_scheduling.models",), "antiphon_scheduling.migrations")
+TABLES = Tables(
+    ("antiphon_scheduling.models", "antiphon_scheduling.playlists.models"),
+    "antiphon_scheduling.migrations",
+)
 
 
 class FastClock:

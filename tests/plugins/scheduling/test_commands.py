@@ -1,4 +1,4 @@
-"""`antiphon scheduling preview`: a day as people read it, without a server."""
+"""`antiphon schedule preview`: a day as people read it, without a server."""
 
 from __future__ import annotations
 

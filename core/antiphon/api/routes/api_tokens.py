@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
 from antiphon.errors import Conflict, Invalid, NotFound
-from antiphon.plugins.lists import Line, ListQuery, Page
+from antiphon.plugins.lists import Line, ListQuery, Page, SortedBy, ordered
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel
 from antiphon.tenancy.identity import API_TOKEN_PREFIX
@@ -37,11 +37,17 @@ class ApiTokenMade(ApiTokenView):
     token: str
 
 
+class ApiTokenQuery(ListQuery):
+    """Which of one's tokens."""
+
+    ordering: Annotated[str, SortedBy("name", "created_at")] = "-created_at"
+
+
 def api_token_routes() -> list[Route]:
     """The routes under `auth/tokens`: one's own tokens, whatever one's role."""
 
-    async def index(request: Request[None, ListQuery]) -> Page[ApiTokenView]:
-        rows = scoped(ApiToken, request.principal).order_by("-created_at", "id")
+    async def index(request: Request[None, ApiTokenQuery]) -> Page[ApiTokenView]:
+        rows = ordered(scoped(ApiToken, request.principal), request.query.ordering)
         tokens, total = await request.query.fetch(rows)
         return Page[ApiTokenView](items=tuple(map(_view, tokens)), total=total)
 
@@ -68,7 +74,7 @@ def api_token_routes() -> list[Route]:
 
     every: dict[str, Any] = {"path": "auth/tokens", "tag": "auth", "effect": Effect.ACCOUNT}
     return [
-        Route(method="GET", handler=index, summary="List one's own API tokens", query=ListQuery,
+        Route(method="GET", handler=index, summary="List one's own API tokens", query=ApiTokenQuery,
               response=Page[ApiTokenView], **every),
         Route(method="POST", handler=create, summary="Make an API token", body=ApiTokenCreate,
               description="It acts as you, as far as its scopes go, until it expires or you delete "

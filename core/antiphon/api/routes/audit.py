@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from tortoise.queryset import QuerySet
 
 from antiphon.api.tables import CSV, send_table
 from antiphon.audit.models import AuditLog
-from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import ApiModel
 from antiphon.tenancy.scope import scoped
@@ -44,6 +44,8 @@ class AuditFilter(ApiModel):
 
 class AuditQuery(ListQuery, AuditFilter):
     """Which changes, and which page of them."""
+
+    ordering: Annotated[str, SortedBy("created_at")] = "-created_at"
 
 
 class AuditLogView(Frozen):
@@ -91,7 +93,7 @@ def audit_routes() -> list[Route]:
 
 
 async def _index(request: Request[None, AuditQuery]) -> Page[AuditLogView]:
-    rows = _wanted(request.principal, request.query).order_by("-created_at", "-id")
+    rows = ordered(_wanted(request.principal, request.query), request.query.ordering)
     found, total = await request.query.fetch(rows)
     return Page[AuditLogView](items=tuple(map(_view, found)), total=total)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -19,19 +19,23 @@ from antiphon.building.views import (
     ZoneView,
 )
 from antiphon.errors import Conflict, LimitReached, NotFound, PremiumNeeded
-from antiphon.plugins.lists import ListQuery, Page
-from antiphon.plugins.routes import Managers, Request, Route
+from antiphon.plugins.lists import DeletableQuery, Page, SortedBy, ordered
+from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
+from antiphon.plugins.routes import Managers, Request, Route, restore_route
 from antiphon.plugins.zones import PlaybackView
+from antiphon.store import Memo
+from antiphon.tenancy.scope import reach_of, scoped
 from antiphon.types import Principal
 
 M_ = TypeVar("M_", Floor, Zone)
 
 
-class FloorQuery(ListQuery):
+class FloorQuery(DeletableQuery):
     """Which floors."""
 
     client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     search: str | None = Field(default=None, max_length=200, description="A part of the name.")
+    ordering: Annotated[str, SortedBy("name", "created_at", "updated_at")] = "name"
 
 
 class ZoneQuery(FloorQuery):
@@ -49,7 +53,7 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
     building = parts.building
 
     async def index(request: Request[None, FloorQuery]) -> Page[FloorView]:
-        rows = _wanted(building.floors(request.principal), request.query)
+        rows = _wanted(Floor, request.principal, request.query)
         floors, total = await request.query.fetch(rows)
         return Page[FloorView](items=tuple(map(_floor, floors)), total=total)
 
@@ -66,6 +70,9 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
     async def delete(request: Request[None, None]) -> None:
         await building.delete_floor(request.principal, request.path["floor_id"])
 
+    async def restore(request: Request[None, None]) -> FloorView:
+        return _floor(await building.restore_floor(request.principal, request.path["floor_id"]))
+
     one: dict[str, Any] = {"path": "floors/{floor_id}", "tag": "floors"}
     every: dict[str, Any] = {"path": "floors", "tag": "floors"}
     return [
@@ -81,11 +88,14 @@ def _floor_routes(parts: ApiParts) -> list[Route]:
               example={"name": "First floor"}, **one),
         Route(method="DELETE", handler=delete, summary="Remove an empty floor", roles=Managers,
               status=204, errors=(Conflict,), **one),
+        restore_route("floors/{floor_id}", restore, what="a floor", response=FloorView,
+                      errors=(LimitReached, PremiumNeeded)),
     ]  # fmt: skip
 
 
 def _zone_routes(parts: ApiParts) -> list[Route]:
     building = parts.building
+    shown: Memo[Zone] = Memo(Zone)
 
     async def playback(principal: Principal, zone: Zone) -> ZoneView:
         try:
@@ -95,7 +105,7 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
             return _zone(zone, None)
 
     async def index(request: Request[None, ZoneQuery]) -> Page[ZoneView]:
-        rows = _wanted(building.zones(request.principal), request.query)
+        rows = _wanted(Zone, request.principal, request.query)
         if request.query.floor_id:
             rows = rows.filter(floor_id=request.query.floor_id)
         zones, total = await request.query.fetch(rows)
@@ -109,8 +119,10 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
         return await playback(request.principal, zone)
 
     async def show(request: Request[None, None]) -> ZoneView:
-        zone = await building.zone(request.principal, request.path["zone_id"])
-        return await playback(request.principal, zone)
+        principal, zone_id = request.principal, request.path["zone_id"]
+        key = (reach_of(principal), zone_id)
+        zone = await shown.get(key, lambda: building.zone(principal, zone_id))
+        return await playback(principal, zone)
 
     async def update(request: Request[ZoneUpdate, None]) -> ZoneView:
         zone_id = request.path["zone_id"]
@@ -119,6 +131,16 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
 
     async def delete(request: Request[None, None]) -> None:
         await building.delete_zone(request.principal, request.path["zone_id"])
+
+    async def restore(request: Request[None, None]) -> ZoneView:
+        zone = await building.restore_zone(request.principal, request.path["zone_id"])
+        return await playback(request.principal, zone)
+
+    async def find(request: Request[Any, Any]) -> Zone:
+        return await building.zone(request.principal, request.path["zone_id"])
+
+    async def keep(zone: Zone, image: str | None) -> ZoneView:
+        return _zone(await building.set_image(zone, image), None)
 
     one: dict[str, Any] = {"path": "zones/{zone_id}", "tag": "zones"}
     every: dict[str, Any] = {"path": "zones", "tag": "zones"}
@@ -135,10 +157,16 @@ def _zone_routes(parts: ApiParts) -> list[Route]:
               example={"quiet_from": "22:00:00", "quiet_until": "07:00:00"}, **one),
         Route(method="DELETE", handler=delete, summary="Remove a zone", roles=Managers,
               status=204, **one),
+        restore_route("zones/{zone_id}", restore, what="a zone", response=ZoneView),
+        *picture_routes(
+            Pictures(parts.media_dir, parts.jobs),
+            Pictured(path="zones/{zone_id}/image", what="a zone", tag="zones", column="image",
+                     view=ZoneView, find=find, keep=keep)),
     ]  # fmt: skip
 
 
-def _wanted(rows: QuerySet[M_], query: FloorQuery) -> QuerySet[M_]:
+def _wanted(model: type[M_], principal: Principal, query: FloorQuery) -> QuerySet[M_]:
+    rows = ordered(scoped(model, principal, deleted=query.deleted), query.ordering)
     if query.client_id is not None:
         rows = rows.filter(client_id=query.client_id)
     if query.search:
@@ -151,7 +179,6 @@ def _floor(floor: Floor) -> FloorView:
 
 
 def _zone(zone: Zone, playback: PlaybackView | None) -> ZoneView:
-    names = ZoneView.model_fields.keys() - {"playback"}
-    return ZoneView.model_validate(
-        {**{name: getattr(zone, name) for name in names}, "playback": playback}
-    )
+    names = ZoneView.model_fields.keys() - {"playback", "has_image"}
+    values = {name: getattr(zone, name) for name in names}
+    return ZoneView(playback=playback, has_image=zone.image is not None, **values)

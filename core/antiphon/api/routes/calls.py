@@ -66,6 +66,7 @@ class PlayEventView(Frozen):
     delivered_at: datetime | None
     completed_at: datetime | None
     seconds_heard: float
+    times_heard: int = Field(description="How often it was heard to its end; see `repeat`.")
     error_message: str | None
     created_at: datetime
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
 from antiphon.api.accounts import AccountParts
 from antiphon.api.authentication import bearer
 from antiphon.errors import Conflict
+from antiphon.events import ClientChanged, EventBus
 from antiphon.plugins.lists import Page
-from antiphon.plugins.routes import Managers, Operators, Request, Route
+from antiphon.plugins.routes import Managers, Operators, Request, Route, restore_route
 from antiphon.tenancy.clients import (
     activate_client,
     add_client,
@@ -19,8 +21,10 @@ from antiphon.tenancy.clients import (
     find_clients,
     get_client,
     remove_client,
+    restore_client,
     suspend_client,
 )
+from antiphon.tenancy.models import Client
 from antiphon.tenancy.views import ClientCreate, ClientQuery, ClientUpdate, ClientView
 from antiphon.types import Effect, Frozen
 
@@ -36,8 +40,15 @@ class Impersonation(Frozen):
     client: ClientView
 
 
-def client_routes(parts: AccountParts) -> list[Route]:
+def client_routes(parts: AccountParts, bus: EventBus) -> list[Route]:
     """The routes under `clients`."""
+
+    def tell(client_id: UUID) -> None:
+        bus.publish(ClientChanged(client_id=client_id))
+
+    def changed(client: Client) -> ClientView:
+        tell(client.id)
+        return ClientView.of(client)
 
     async def index(request: Request[None, ClientQuery]) -> Page[ClientView]:
         clients, total = await request.query.fetch(find_clients(request.principal, request.query))
@@ -51,16 +62,21 @@ def client_routes(parts: AccountParts) -> list[Route]:
 
     async def update(request: Request[ClientUpdate, None]) -> ClientView:
         client_id = request.path["client_id"]
-        return ClientView.of(await change_client(request.principal, client_id, request.body))
+        return changed(await change_client(request.principal, client_id, request.body))
 
     async def delete(request: Request[None, None]) -> None:
         await remove_client(request.principal, request.path["client_id"])
+        tell(request.path["client_id"])
+
+    async def restore(request: Request[None, None]) -> ClientView:
+        client = await restore_client(request.principal, request.path["client_id"])
+        return changed(client)
 
     async def suspend(request: Request[None, None]) -> ClientView:
-        return ClientView.of(await suspend_client(request.principal, request.path["client_id"]))
+        return changed(await suspend_client(request.principal, request.path["client_id"]))
 
     async def activate(request: Request[None, None]) -> ClientView:
-        return ClientView.of(await activate_client(request.principal, request.path["client_id"]))
+        return changed(await activate_client(request.principal, request.path["client_id"]))
 
     async def impersonate(request: Request[None, None]) -> Impersonation:
         client = await get_client(request.principal, request.path["client_id"])
@@ -93,6 +109,8 @@ def client_routes(parts: AccountParts) -> list[Route]:
               example={"telephone": "+49 30 123456"}, **one),
         Route(method="DELETE", handler=delete, summary="Delete a client without zones",
               roles=Operators, status=204, errors=(Conflict,), **one),
+        restore_route("clients/{client_id}", restore, what="a client", response=ClientView,
+                      roles=Operators),
         Route(path="clients/{client_id}/suspend", handler=suspend, response=ClientView,
               summary="Let a client read, but not change or play anything", **act),
         Route(path="clients/{client_id}/activate", handler=activate, response=ClientView,

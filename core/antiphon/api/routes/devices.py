@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from antiphon.api.parts import ApiParts
 from antiphon.api.routes.playback import Volume
 from antiphon.errors import Conflict, LimitReached, Unavailable
 from antiphon.plugins.devices import DeviceUpdate, DeviceView
-from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered_items
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import ApiModel
 from antiphon.types import Effect
@@ -24,6 +24,12 @@ class DeviceQuery(ListQuery):
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
     is_online: bool | None = None
     assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
+    search: str | None = Field(
+        default=None, max_length=200, description="A part of the name, the id or the model."
+    )
+    ordering: Annotated[
+        str, SortedBy("name", "device_type", "device_id", "model", "is_online", "volume")
+    ] = "name"
 
 
 class TestTone(ApiModel):
@@ -46,14 +52,18 @@ def device_routes(parts: ApiParts) -> list[Route]:
             and query.zone_id in (None, view.zone_id)
             and query.is_online in (None, view.is_online)
             and query.assigned in (None, view.zone_id is not None)
+            and _is_named(view, query.search)
         ]
-        return Page[DeviceView].of(found, query)
+        return Page[DeviceView].of(ordered_items(found, query.ordering), query)
 
     async def show(request: Request[None, None]) -> DeviceView:
         return await devices.view(request.principal, request.path["device_id"])
 
     async def update(request: Request[DeviceUpdate, None]) -> DeviceView:
         return await devices.update(request.principal, request.path["device_id"], request.body)
+
+    async def remove(request: Request[None, None]) -> None:
+        await devices.remove(request.principal, request.path["device_id"])
 
     async def volume(request: Request[Volume, None]) -> DeviceView:
         device_id = request.path["device_id"]
@@ -103,6 +113,16 @@ def device_routes(parts: ApiParts) -> list[Route]:
             **one,
         ),
         Route(
+            method="DELETE",
+            path="devices/{device_id}",
+            handler=remove,
+            summary="Remove a loudspeaker",
+            description="Its account is revoked. One that is still connected is found again.",
+            tag="devices",
+            status=204,
+            roles=Managers,
+        ),
+        Route(
             method="POST",
             path="devices/{device_id}/volume",
             handler=volume,
@@ -139,3 +159,8 @@ def device_routes(parts: ApiParts) -> list[Route]:
             **once,
         ),
     ]
+
+
+def _is_named(view: DeviceView, text: str | None) -> bool:
+    names = (view.name, view.device_id, view.model)
+    return not text or any(text.casefold() in name.casefold() for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from antiphon.api.parts import ApiParts
 from antiphon.building.models import Device, Zone
 from antiphon.errors import NotFound
 from antiphon.playback.models import PlayEvent
-from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered
 from antiphon.plugins.media import MediaTotals
 from antiphon.plugins.routes import Operators, Request, Route
 from antiphon.plugins.zones import ApiModel
@@ -67,6 +67,12 @@ class ClientStats(Frozen):
     storage_limit_bytes: int | None
 
 
+class ClientStatsQuery(ListQuery):
+    """Which clients."""
+
+    ordering: Annotated[str, SortedBy("name", "created_at")] = "name"
+
+
 def stats_routes(parts: ApiParts) -> list[Route]:
     """The routes under `stats`."""
 
@@ -95,8 +101,8 @@ def stats_routes(parts: ApiParts) -> list[Route]:
             storage_limit_bytes=_limit(client),
         )
 
-    async def clients(request: Request[None, ListQuery]) -> Page[ClientStats]:
-        rows = scoped(Client, request.principal).order_by("name", "id")
+    async def clients(request: Request[None, ClientStatsQuery]) -> Page[ClientStats]:
+        rows = ordered(scoped(Client, request.principal), request.query.ordering)
         found, total = await request.query.fetch(rows)
         keys = [client.id for client in found]
         zones = await _count(scoped(Zone, request.principal), keys)
@@ -135,7 +141,7 @@ def stats_routes(parts: ApiParts) -> list[Route]:
             summary="See each client's figures",
             tag="stats",
             roles=Operators,
-            query=ListQuery,
+            query=ClientStatsQuery,
             response=Page[ClientStats],
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -11,7 +11,7 @@ from antiphon import __version__
 from antiphon.api.health import Health, check_health
 from antiphon.api.parts import ApiParts, PluginView
 from antiphon.jobs.runner import JobState, JobView
-from antiphon.plugins.lists import ListQuery, Page
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered_items
 from antiphon.plugins.routes import Operators, Request, Route
 from antiphon.plugins.speech import Voice
 from antiphon.tenancy.scope import sees_client
@@ -24,12 +24,21 @@ class VoiceQuery(ListQuery):
     language: str | None = Field(
         default=None, max_length=20, description="The begin of a language's name, such as `en`."
     )
+    ordering: Annotated[str, SortedBy("name", "language", "engine")] | None = Field(
+        default=None, description="Without it, the voice that speaks by default comes first."
+    )
 
 
 class JobQuery(ListQuery):
     """Which jobs."""
 
     state: JobState | None = None
+
+
+class PluginQuery(ListQuery):
+    """Which plugins."""
+
+    ordering: Annotated[str, SortedBy("name", "status")] = "name"
 
 
 class Alive(Frozen):
@@ -45,6 +54,8 @@ def system_routes(parts: ApiParts) -> list[Route]:
         wanted = (request.query.language or "").lower()
         voices = await parts.speech.voices()
         found = [voice for voice in voices if voice.language.lower().startswith(wanted)]
+        if request.query.ordering:
+            found = ordered_items(found, request.query.ordering)
         return Page[Voice].of(found, request.query)
 
     async def jobs(request: Request[None, JobQuery]) -> Page[JobView]:
@@ -56,8 +67,9 @@ def system_routes(parts: ApiParts) -> list[Route]:
         ]
         return Page[JobView].of(found, request.query)
 
-    async def plugins(request: Request[None, ListQuery]) -> Page[PluginView]:
-        return Page[PluginView].of(list(parts.plugins()), request.query)
+    async def plugins(request: Request[None, PluginQuery]) -> Page[PluginView]:
+        found = ordered_items(list(parts.plugins()), request.query.ordering)
+        return Page[PluginView].of(found, request.query)
 
     async def health(_: Request[None, None]) -> web.Response:
         found = await check_health(parts.checks, parts.told(), __version__)
@@ -96,7 +108,7 @@ def system_routes(parts: ApiParts) -> list[Route]:
             summary="List plugins and how they are",
             tag="system",
             roles=Operators,
-            query=ListQuery,
+            query=PluginQuery,
             response=Page[PluginView],
         ),
         Route(

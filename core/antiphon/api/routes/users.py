@@ -6,10 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from antiphon.api.accounts import AccountParts
+from antiphon.api.authentication import bearer
 from antiphon.errors import Conflict, NotAllowed
 from antiphon.plugins.lists import Page
-from antiphon.plugins.routes import Managers, Request, Route
-from antiphon.tenancy.people import add_user, change_user, find_users, get_user, remove_user
+from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
+from antiphon.plugins.routes import Everyone, Managers, Request, Route, restore_route
+from antiphon.tenancy.models import User
+from antiphon.tenancy.people import (
+    add_user,
+    change_user,
+    find_users,
+    get_user,
+    remove_user,
+    restore_user,
+    set_avatar,
+)
 from antiphon.tenancy.views import UserCreate, UserQuery, UserUpdate, UserView
 from antiphon.types import Effect, Frozen
 
@@ -21,7 +32,7 @@ class PasswordLink(Frozen):
     expires_at: datetime
 
 
-def user_routes(parts: AccountParts) -> list[Route]:
+def user_routes(parts: AccountParts, pictures: Pictures) -> list[Route]:
     """The routes under `users`."""
 
     async def index(request: Request[None, UserQuery]) -> Page[UserView]:
@@ -40,6 +51,9 @@ def user_routes(parts: AccountParts) -> list[Route]:
 
     async def delete(request: Request[None, None]) -> None:
         await remove_user(request.principal, request.path["user_id"])
+
+    async def restore(request: Request[None, None]) -> UserView:
+        return UserView.of(await restore_user(request.principal, request.path["user_id"]))
 
     async def password_link(request: Request[None, None]) -> PasswordLink:
         user = await get_user(request.principal, request.path["user_id"])
@@ -63,8 +77,34 @@ def user_routes(parts: AccountParts) -> list[Route]:
               **one),
         Route(method="DELETE", handler=delete, summary="Delete a user", status=204,
               errors=(Conflict,), **one),
+        restore_route("users/{user_id}", restore, what="a user", response=UserView,
+                      errors=(NotAllowed,)),
+        *_avatar_routes(parts, pictures),
         Route(method="POST", path="users/{user_id}/password-link", handler=password_link,
               summary="Make a link by which a user chooses a new password",
               description="It counts once. Hand it to the user yourself.", tag="users",
               roles=Managers, effect=Effect.ACCOUNT, response=PasswordLink),
+    ]  # fmt: skip
+
+
+def _avatar_routes(parts: AccountParts, pictures: Pictures) -> list[Route]:
+    """The pictures of users: one's own, and those of the users whom one looks after."""
+
+    async def theirs(request: Request[Any, Any]) -> User:
+        return await get_user(request.principal, request.path["user_id"])
+
+    async def mine(request: Request[Any, Any]) -> User:
+        return (await parts.authenticator.identity(bearer(request.raw))).user
+
+    async def keep(user: User, avatar: str | None) -> UserView:
+        return UserView.of(await set_avatar(user, avatar))
+
+    common: dict[str, Any] = {"column": "avatar", "view": UserView, "keep": keep}
+    return [
+        *picture_routes(pictures, Pictured(
+            path="users/{user_id}/avatar", what="a user", tag="users", find=theirs,
+            readers=Managers, **common)),
+        *picture_routes(pictures, Pictured(
+            path="auth/me/avatar", what="oneself", tag="auth", find=mine, writers=Everyone,
+            effect=Effect.ACCOUNT, **common)),
     ]  # fmt: skip

@@ -13,6 +13,7 @@ const stale = new Set(); // zone ids to ask for again
 let token = localStorage.getItem("antiphon.token");
 let socket = null;
 let attempts = 0;
+let heardOf = {}; // where to go on after a cut: the stream, and the number of its last message
 let listening = null;
 
 // --- Talking to the server ---------------------------------------------------------------------
@@ -249,7 +250,7 @@ function unlessStopped(error) {
 function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const mine = (socket = new WebSocket(`${scheme}//${location.host}${API}ws/events`));
-  mine.onopen = () => mine.send(JSON.stringify({ token }));
+  mine.onopen = () => mine.send(JSON.stringify({ token, ...heardOf }));
   mine.onmessage = ({ data }) => receive(JSON.parse(data));
   mine.onclose = ({ code }) => {
     if (socket !== mine) return;
@@ -261,9 +262,14 @@ function connect() {
 }
 
 function receive(message) {
-  if (message.type === "state") {
+  if (message.stream) {
     attempts = 0;
     $("connection").textContent = "live";
+    heardOf = { stream: message.stream, sequence: message.sequence };
+  } else if (message.sequence) {
+    heardOf.sequence = message.sequence;
+  }
+  if (message.type === "state") {
     keepOnly(message.zones.map((view) => view.zone_id));
     message.zones.forEach(show);
     fillWhere();
@@ -286,6 +292,7 @@ function enter() {
 
 function logOut() {
   token = null;
+  heardOf = {};
   localStorage.removeItem("antiphon.token");
   if (listening) listen(listening);
   socket?.close();

@@ -85,6 +85,10 @@ class House:
         ) as self.zones:
             yield
 
+    async def clock_to(self, now: datetime) -> None:
+        """Set the clock while nothing runs."""
+        self.clock._now = now
+
     def told(self, kind: type[E_]) -> list[E_]:
         return [event for event in self.events if isinstance(event, kind)]
 

@@ -153,7 +153,7 @@ async def test_quiet_hours_stopped_zones_and_a_sleeping_machine_are_silent_and_s
     zone = house.shop.shop.id
     async with house.running():
         await house.clock.go_on_to(TEN + 10 * MINUTE, MINUTE)
-        assert house.silences() == ["no music plays in its zones"]
+        assert house.silences() == ["the zone's music is stopped"]
         await house.play(made)
         await house.clock.go_on_to(TEN + 18 * MINUTE, MINUTE)
         seen = await house.channel(zone)
@@ -161,7 +161,7 @@ async def test_quiet_hours_stopped_zones_and_a_sleeping_machine_are_silent_and_s
         [coming] = seen["upcoming"]
         assert (coming["at"], coming["held_back"]) == ("2026-05-01T10:20:00Z", "quiet hours")
         await house.clock.go_on_to(TEN + 31 * MINUTE, MINUTE)
-        assert house.silences()[1:] == ["quiet hours", "quiet hours"]
+        assert house.silences()[1:] == ["the playlist has quiet hours until 10:35"] * 2
         await house.clock.advance_to(TEN + 46 * MINUTE)
         assert house.silences()[3:] == ["2026-05-01 10:40 UTC was over before the server could act"]
         assert house.announced() == []

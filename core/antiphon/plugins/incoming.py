@@ -10,20 +10,23 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from uuid import uuid4
 
 from antiphon.errors import PartAway, TooLarge, UnsupportedMedia
-from antiphon_music.text import clean
+from antiphon.text import one_line
 
-FOLDER = ".incoming"
+_FOLDER = ".incoming"
 _BLOCK_BYTES = 1 << 20
 _FORGOTTEN_AFTER_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A whole file on disk that is nobody's yet. `name` is what its sender calls it."""
+    """A whole file on disk that is nobody's yet. `name` is what its sender calls it.
+
+    Whatever else is written beside it under the same name (with another ending) goes with it.
+    """
 
     path: Path
     name: str
@@ -31,21 +34,30 @@ class Incoming:
     content_hash: str
 
     @property
-    def cover_path(self) -> Path:
-        """Where a cover that was found in it is kept meanwhile."""
-        return self.path.with_suffix(".cover")
+    def title(self) -> str:
+        """Its sender's name for it without the ending; maybe empty."""
+        return PureWindowsPath(self.name).stem.strip()
+
+    def require_content(self) -> None:
+        """Raise UnsupportedMedia where it is empty."""
+        if not self.size:
+            raise UnsupportedMedia(self.name, "it is empty")
+
+    def beside(self, ending: str) -> Path:
+        """A path beside the file, for what belongs to it."""
+        return self.path.with_suffix(ending)
 
 
 @asynccontextmanager
-async def receive(
+async def receive_file(
     media_dir: Path, chunks: AsyncIterable[bytes], name: str, limit_bytes: int
 ) -> AsyncIterator[Incoming]:
     """Write `chunks` to a file in `media_dir`, which is removed at the end unless it was moved.
 
-    Raises TooLarge, UnsupportedMedia for an empty file, PartAway where the disk does not take it.
+    Raises TooLarge, and PartAway where the disk does not take it.
     """
-    name = clean(os.path.basename(name.replace("\\", "/")), 255) or "unnamed"  # noqa: PTH119
-    path = media_dir / FOLDER / f"{uuid4().hex}.part"
+    name = one_line(os.path.basename(name.replace("\\", "/")), 255) or "unnamed"  # noqa: PTH119
+    path = media_dir / _FOLDER / f"{uuid4().hex}.part"
     writer = _Writer(path)
     try:
         try:
@@ -57,12 +69,9 @@ async def receive(
             await asyncio.to_thread(writer.finish)
         finally:
             writer.close()
-        if not writer.size:
-            raise UnsupportedMedia(name, "it is empty")
-        incoming = Incoming(path, name, writer.size, writer.content_hash)
-        yield incoming
+        yield Incoming(path, name, writer.size, writer.content_hash)
     finally:
-        for leftover in (path, path.with_suffix(".cover")):
+        for leftover in path.parent.glob(f"{path.stem}.*"):
             leftover.unlink(missing_ok=True)
 
 
@@ -141,9 +150,9 @@ def _no_room(error: OSError) -> PartAway:
     return PartAway("The media folder", f"It can not be written: {error.strerror}.")
 
 
-def sweep(media_dir: Path) -> None:
-    """Remove what a crash left behind; a file that is still being written is younger."""
-    for path in (media_dir / FOLDER).glob("*"):
+def sweep_incoming(media_dir: Path) -> None:
+    """Remove what a crash left behind; a file that is still being written is younger. Blocks."""
+    for path in (media_dir / _FOLDER).glob("*"):
         try:
             if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER_S:
                 path.unlink(missing_ok=True)

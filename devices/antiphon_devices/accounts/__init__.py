@@ -1,0 +1,1 @@
+"""Who may log in at the broker, and what each account reaches."""

@@ -1,0 +1,212 @@
+"""What playlists did and will do in a zone: their part of preview, explain and next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from antiphon.plugins import Zones
+from antiphon.tenancy.models import Client
+from antiphon.types import Playback, Principal
+from antiphon_scheduling.models import Outcome
+from antiphon_scheduling.outcomes import Why
+from antiphon_scheduling.outlook_views import Explained, OutlookItem, Result, Verdict
+from antiphon_scheduling.places import Places
+from antiphon_scheduling.playlists.decide import Listener, decide
+from antiphon_scheduling.playlists.force import Candidate, ranked
+from antiphon_scheduling.playlists.listeners import hears, silence_of
+from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelRecord, Style
+from antiphon_scheduling.playlists.tables import active_timetables, assigned, timetables_of
+from antiphon_scheduling.playlists.timetable import Cue, Timetable
+from antiphon_scheduling.rules import Quiets
+from antiphon_scheduling.walltime import TICK
+
+_STOPPED = "the music was stopped by a schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A zone as it is now: which playlist is in force, what plays, and when it is quiet there."""
+
+    zone_id: UUID
+    candidates: tuple[Candidate, ...]
+    table: Timetable | None
+    silence: str | None
+    hears: bool
+    quiets: Quiets
+
+    @classmethod
+    async def read(cls, client_id: UUID, zone_id: UUID, zones: Zones | None) -> Scene | None:
+        """As the server has it, or without one the database; None where there is no such zone."""
+        seen = await _seen(client_id, zone_id, zones)
+        if seen is None:
+            return None
+        floor_id, playback, source = seen
+        candidates = ranked(zone_id, floor_id, await assigned(client_id))
+        chosen = next((one.playlist_id for one in candidates if one.in_force), None)
+        tables = [] if chosen is None else await active_timetables(chosen)
+        places = Places(zones)
+        await places.refresh(client_id)
+        quiets = {one.zone_id: one.quiets for one in places(client_id)}
+        return cls(
+            zone_id=zone_id,
+            candidates=tuple(candidates),
+            table=tables[0] if tables else None,
+            silence=silence_of(playback),
+            hears=chosen is not None and source == chosen,
+            quiets=quiets.get(zone_id, ()),
+        )
+
+    def coming(
+        self, now: datetime, begin: datetime, end: datetime, changes: Sequence[OutlookItem]
+    ) -> list[OutlookItem]:
+        """What the playlist does from `begin` (not before `now`) until before `end`.
+
+        `changes` are the schedules' starts and stops of music from `now` on, in order.
+        """
+        if self.table is None:
+            return []
+        table, found = self.table, []
+        table = table.model_copy(update={"settled_until": max(table.settled_until, now - TICK)})
+        music = iter([item for item in changes if item.result is Result.PLAYS])
+        change = next(music, None)
+        listener = Listener(self.zone_id, self.silence, self.hears, self.quiets)
+        while (due := table.following(table.settled_until)) is not None and due[0] < end:
+            instant, slots = due
+            while change is not None and change.at <= instant:
+                listener = _after(listener, change)
+                change = next(music, None)
+            cues = table.cues(instant, slots)
+            if instant >= begin:
+                for cue in cues:
+                    decision = decide(table, cue, [listener])
+                    if decision.zones or decision.blocks:
+                        block = next(iter(decision.blocks), None)
+                        found.append(
+                            _item(
+                                table,
+                                at=instant,
+                                does="play" if cue.slot.is_music else "announcement",
+                                announcement_id=cue.announcement_id,
+                                result=Result.SUPPRESSED if block else Result.PLAYS,
+                                why=block.why if block else None,
+                                reason=block.detail if block else None,
+                                rule=_rule(cue),
+                            )
+                        )
+            table = table.settled(instant, cues)
+        return found
+
+    def explained(self, found: Sequence[OutlookItem], after: datetime) -> list[Explained]:
+        """What each playlist that is assigned here means for the zone, by what was `found`."""
+        return [self._explained(one, found, after) for one in self.candidates]
+
+    def _explained(
+        self, one: Candidate, found: Sequence[OutlookItem], after: datetime
+    ) -> Explained:
+        item = next((it for it in found if it.playlist_id == one.playlist_id), None)
+        table = self.table if one.in_force else None
+        next_at = None
+        if table is not None and (following := table.following(after - TICK)) is not None:
+            next_at = following[0]
+        if item is not None:
+            local = item.at.astimezone(ZoneInfo(table.timezone)) if table else item.at
+            verdict = Verdict(item.result.value)
+            reason = item.reason or f"{item.rule}: due at {local:%H:%M:%S}"
+        elif table is not None:
+            verdict, reason = Verdict.NOT_NOW, "no time of it falls into this minute"
+        elif one.reason == "it is switched off":
+            verdict, reason = Verdict.OFF, one.reason
+        else:
+            verdict, reason = Verdict.NOT_HERE, one.reason
+        rules = [] if table is None else [slot.rule for slot in table.slots]
+        return Explained(
+            playlist_id=one.playlist_id,
+            name=one.name,
+            verdict=verdict,
+            reason=reason,
+            why=item.why if item else None,
+            rule="; ".join(rules),
+            next_at=next_at,
+        )
+
+
+async def past_of(
+    client_id: UUID, zone_id: UUID, begin: datetime, end: datetime
+) -> list[OutlookItem]:
+    """What playlists did in a zone, out of the records."""
+    rows = await ChannelRecord.filter(
+        client_id=client_id, instant__gte=begin, instant__lt=end
+    ).order_by("instant", "created_at")
+    ids = list({row.playlist_id for row in rows})
+    playlists = await ChannelPlaylist.filter(id__in=ids)
+    tables = {table.playlist_id: table for table in await timetables_of(playlists)}
+    found = [_past(row, tables[row.playlist_id], str(zone_id)) for row in rows]
+    return [item for item in found if item is not None]
+
+
+def _past(row: ChannelRecord, table: Timetable, zone: str) -> OutlookItem | None:
+    block = next((one for one in row.blocks if one["zone_id"] == zone), None)
+    if block is None and zone not in row.zones and (row.zones or row.blocks):
+        return None
+    result = Result.SUPPRESSED if block else Result.PLAYS
+    if block is None and row.outcome is Outcome.MISSED:
+        result = Result.MISSED
+    return _item(
+        table,
+        at=row.instant,
+        does="announcement" if row.announcement_id else "play" if row.rule else "none",
+        announcement_id=row.announcement_id,
+        result=result,
+        why=Why(block["why"]) if block else None,
+        reason=block["detail"] if block else row.reason,
+        rule=row.rule,
+        over=True,
+    )
+
+
+def _item(table: Timetable, **values: Any) -> OutlookItem:
+    return OutlookItem(playlist_id=table.playlist_id, name=table.name, **values)
+
+
+def _rule(cue: Cue) -> str:
+    is_between = cue.takers and cue.takers[0].style is Style.BETWEEN
+    return f"{cue.slot.rule}, between tracks" if is_between else cue.slot.rule
+
+
+def _after(listener: Listener, change: OutlookItem) -> Listener:
+    """The zone behind a start or a stop of its music."""
+    is_stop = change.does == "stop"
+    return Listener(
+        listener.zone_id,
+        _STOPPED if is_stop else None,
+        hears=False,
+        quiets=listener.quiets,
+    )
+
+
+async def _seen(
+    client_id: UUID, zone_id: UUID, zones: Zones | None
+) -> tuple[UUID, Playback, UUID | None] | None:
+    """A zone's floor, what its music does, and the playlist that it comes from."""
+    if zones is not None:
+        views = await zones.views(Principal.system(client_id), [zone_id])
+        if not views:
+            return None
+        [view] = views
+        source = view.source
+        is_channel = source is not None and hears(view, UUID(source.value))
+        return view.floor_id, view.playback, UUID(source.value) if is_channel else None  # type: ignore[union-attr]
+    columns = ("floor_id", "playback_state__playback", "playback_state__current_playlists")
+    rows: Sequence[Any] = await Client.filter(id=client_id, zones__id=zone_id).values_list(
+        *(f"zones__{column}" for column in columns)
+    )
+    if not rows:
+        return None
+    floor_id, playback, playlists = rows[0]
+    kept = playlists[0].removeprefix("channel:") if playlists else ""
+    return floor_id, Playback(playback or Playback.STOPPED), UUID(kept) if kept else None
