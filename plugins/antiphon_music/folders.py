@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from antiphon.errors import Conflict, Invalid, NotFound
+from antiphon.events import ChoicesChanged, EventBus
 from antiphon.store import IntegrityError
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.types import Principal
@@ -20,11 +21,13 @@ class Folders:
     """The folders of all clients. What the principal does not see raises NotFound.
 
     Names are unique within their parent, whatever their case. `changing` is the library's: one
-    change happens at a time, so that nothing is put into a folder that is being deleted.
+    change happens at a time, so that nothing is put into a folder that is being deleted. `bus`
+    hears that there is another choice.
     """
 
-    def __init__(self, changing: asyncio.Lock) -> None:
+    def __init__(self, changing: asyncio.Lock, bus: EventBus | None = None) -> None:
         self._changing = changing
+        self._bus = bus
 
     async def get(self, principal: Principal, folder_id: UUID) -> Folder:
         """One folder."""
@@ -45,7 +48,7 @@ class Folders:
                 if client_id not in (None, parent.client_id):
                     raise Invalid.field("parent_id", "the folder belongs to another client")
                 folder.client_id = parent.client_id
-            return await _save(folder, create=True)
+            return self._told(await _save(folder, create=True))
 
     async def change(
         self, principal: Principal, folder_id: UUID, changes: Mapping[str, Any]
@@ -65,7 +68,7 @@ class Folders:
                 if parent.id in descendants(await parents_of(folder.client_id), [folder.id]):
                     raise Invalid.field("parent_id", "a folder can not lie in itself")
             folder.update_from_dict(dict(changes))
-            return await _save(folder)
+            return self._told(await _save(folder))
 
     async def delete(self, principal: Principal, folder_id: UUID) -> None:
         """Delete an empty folder. Raises Conflict while there is something in it."""
@@ -83,6 +86,12 @@ class Folders:
             folder.deleted_at = datetime.now(UTC)
             folder.place = None
             await folder.save()
+            self._told(folder)
+
+    def _told(self, folder: Folder) -> Folder:
+        if self._bus is not None:
+            self._bus.publish(ChoicesChanged(client_id=folder.client_id))
+        return folder
 
     async def reorder(self, principal: Principal, folder_id: UUID, music_ids: list[UUID]) -> None:
         """Let the tracks of a folder play in this order; those not named follow as they were.

@@ -48,7 +48,7 @@ def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
 def antiphon_routes(context: PluginContext) -> Sequence[Route]:
     """`folders/` and `music/`."""
     library = _library(context)
-    folders = Folders(library.changing)
+    folders = Folders(library.changing, context.bus)
     return [*folder_routes(folders), *music_routes(library, folders)]
 
 

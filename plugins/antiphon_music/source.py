@@ -12,10 +12,10 @@ from uuid import UUID
 from tortoise.functions import Count, Sum
 
 from antiphon.errors import Invalid, NotFound
-from antiphon.plugins import Media, MediaRef, MediaSource, MediaTotals
+from antiphon.plugins import Media, MediaChoice, MediaRef, MediaSource, MediaTotals
 from antiphon.types import Band
 from antiphon_music.folders import descendants, parents_of
-from antiphon_music.models import MusicFile
+from antiphon_music.models import Folder, FolderType, MusicFile
 
 MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
 _KNOWN = ("file", "title", "artist", "album", "duration_s", "loudness_lufs", "true_peak_db")
@@ -85,6 +85,14 @@ class MusicSource(MediaSource):
             return await _tracks(client_id, descendants(parents, [key]))
         roots = [key for key, parent in parents.items() if parent is None]
         return await _tracks(client_id, [None, *descendants(parents, roots)])
+
+    async def choices(self, client_id: UUID) -> Sequence[MediaChoice]:
+        """The folders for music."""
+        rows = Folder.filter(client_id=client_id, deleted_at=None, type=FolderType.MUSIC)
+        return [
+            MediaChoice(ref=MediaRef(kind=FOLDER, value=str(key)), name=name)
+            for key, name in await rows.order_by("name", "id").values_list("id", "name")
+        ]
 
     async def totals(self, client_id: UUID | None) -> Mapping[str, Mapping[UUID, MediaTotals]]:
         """See `MediaSource.totals`."""

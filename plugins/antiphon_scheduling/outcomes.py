@@ -19,6 +19,7 @@ class Why(StrEnum):
     GAP = "gap"
     CAP = "cap"
     OUTRANKED = "outranked"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,29 +30,31 @@ class Places:
 
     async def refresh(self, client_id: UUID | None = None) -> None:
         """Read the zones anew: of all clients, or of one."""
-        quiets, known = await _in_database(client_id)
+        there = await _in_database(client_id)
+        known = [(row[0], row[1]) for row in there]
         if self._zones is not None:
             views = await self._zones.views(Principal.system(client_id))
             known = [(view.client_id, view.zone_id) for view in views]
         found: dict[UUID, list[Place]] = {}
+        places = {row[1]: Place(row[1], _quiets(row[2], row[3]), row[4]) for row in there}
         for owner, zone_id in sorted(known):
-            found.setdefault(owner, []).append(Place(zone_id, quiets.get(zone_id, ())))
+            found.setdefault(owner, []).append(places.get(zone_id) or Place(zone_id))
         self._by_client = {owner: tuple(places) for owner, places in found.items()}
 
 
-async def _in_database(
-    client_id: UUID | None,
-) -> tuple[dict[UUID, Quiets], list[tuple[UUID, UUID]]]:
-    """The zones' quiet hours, and which active zone is whose."""
+async def _in_database(client_id: UUID | None) -> Sequence[Any]:
+    """Of every active zone: its client, its id, its quiet hours, whether schedules may act."""
     clients = Client.filter(zones__deleted_at__isnull=True, zones__is_active=True)
     if client_id is not None:
         clients = clients.filter(id=client_id)
     rows: Sequence[Any] = await clients.values_list(
-        "id", "zones__id", "zones__quiet_from", "zones__quiet_until"
+        "id",
+        "zones__id",
+        "zones__quiet_from",
+        "zones__quiet_until",
+        "zones__schedules_enabled",
     )
-    there = [row for row in rows if row[1] is not None]
-    quiets = {row[1]: _quiets(row[2], row[3]) for row in there}
-    return quiets, [(row[0], row[1]) for row in there]
+    return [row for row in rows if row[1] is not None]
 
 
 def _quiets(begin: time | None, end: time | None) -> Quiets:

@@ -18,10 +18,11 @@ _LIMIT_DAYS = 30 * 366  # how far ahead a time is looked for
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A zone, and the quiet hours of its own."""
+    """A zone, the quiet hours of its own, and whether schedules may act in it."""
 
     zone_id: UUID
     quiets: Quiets = ()
+    is_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class Planner:
                 if origin is None:
                     continue
                 deferred_from, deed = origin, plan.deed(origin)
-            block = self._block(plan, instant, place.zone_id, quiets, deed)
+            block = self._block(plan, instant, place, quiets, deed)
             if block is None:
                 zones.append(place.zone_id)
             else:
@@ -144,9 +144,12 @@ class Planner:
         )
 
     def _block(
-        self, plan: Plan, instant: datetime, zone_id: UUID, quiets: Quiets, deed: Deed
+        self, plan: Plan, instant: datetime, place: Place, quiets: Quiets, deed: Deed
     ) -> Block | None:
         """What stands in the way of `plan` in a zone, the weightiest reason first."""
+        zone_id = place.zone_id
+        if not place.is_on:
+            return Block(zone_id, Why.OFF, "schedules are switched off in this zone")
         limits, music = plan.limits, deed.does.music
         day = day_of(instant, plan.zone)
         above = self._layers.above(plan, plan.group(deed.does), zone_id, day)

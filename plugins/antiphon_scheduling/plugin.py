@@ -24,6 +24,7 @@ from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
 from antiphon_scheduling.settings import SchedulingSettings
+from antiphon_scheduling.upcoming import Upcoming
 
 
 @hookimpl
@@ -66,7 +67,7 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
 @hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
     """What does by the clock what schedules and channel playlists say."""
-    return [_scheduler(context), _channels(context)]
+    return [_scheduler(context), _channels(context), _forecast(context)]
 
 
 @asynccontextmanager
@@ -81,6 +82,15 @@ async def _scheduler(context: PluginContext) -> AsyncIterator[None]:
 async def _channels(context: PluginContext) -> AsyncIterator[None]:
     async with ChannelRunner(context, SystemClock(), _grace(context)):
         yield
+
+
+@asynccontextmanager
+async def _forecast(context: PluginContext) -> AsyncIterator[None]:
+    withdraw = context.schedules.make(Upcoming(SystemClock(), context.zones))
+    try:
+        yield
+    finally:
+        withdraw()
 
 
 def _grace(context: PluginContext) -> timedelta:

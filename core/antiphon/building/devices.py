@@ -136,6 +136,17 @@ class DeviceService:
             self._publish(device)
             return _view(device)
 
+    @commanded("mute", "devices")
+    async def set_muted(self, principal: Principal, device_id: UUID, *, muted: bool) -> DeviceView:
+        """See `Devices`."""
+        async with self._lock:
+            device = await self._device(principal, device_id)
+            device.muted = muted
+            await device.save()
+            await self._carry(device, lambda driver, id_: driver.set_muted(id_, muted=muted))
+            self._publish(device)
+            return _view(device)
+
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
     ) -> None:
@@ -224,6 +235,7 @@ class DeviceService:
                 is_online=device.is_online,
                 volume=device.volume,
                 zone_id=device.zone_id,
+                muted=device.muted,
             )
         )
 
@@ -265,6 +277,7 @@ def _view(device: Device) -> DeviceView:
         ip_address=device.ip_address,
         is_online=device.is_online,
         volume=device.volume,
+        muted=device.muted,
         latency_ms=device.latency_ms,
         last_seen=device.last_seen,
     )

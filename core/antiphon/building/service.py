@@ -13,7 +13,14 @@ from tortoise.queryset import QuerySet
 from antiphon.building.models import Floor, Zone
 from antiphon.building.views import FloorCreate, FloorUpdate, ZoneCreate, ZoneUpdate
 from antiphon.errors import Conflict, Invalid, NotFound
-from antiphon.events import EventBus, ZoneChanged, ZoneCreated, ZoneDeleted
+from antiphon.events import (
+    EventBus,
+    FloorChanged,
+    FloorDeleted,
+    ZoneChanged,
+    ZoneCreated,
+    ZoneDeleted,
+)
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.tenancy.subscriptions import check_floors
@@ -72,7 +79,8 @@ class Building:
             if "name" in changes:
                 await _free_name(Floor, floor.client_id, changes["name"], but=floor.id)
             await floor.update_from_dict(changes).save()
-            return floor
+        self._bus.publish(FloorChanged(client_id=floor.client_id, floor_id=floor.id))
+        return floor
 
     async def delete_floor(self, principal: Principal, floor_id: UUID) -> None:
         """Remove an empty floor. Raises Conflict while there are zones on it."""
@@ -85,6 +93,7 @@ class Building:
                 )
             floor.deleted_at = datetime.now(UTC)
             await floor.save()
+        self._bus.publish(FloorDeleted(client_id=floor.client_id, floor_id=floor.id))
 
     async def create_zone(self, principal: Principal, new: ZoneCreate) -> Zone:
         """Add a zone, which is heard at once. Raises Conflict where the name is taken.
@@ -142,13 +151,15 @@ class Building:
         client = await Client.get(id=client_id)
         floors = await Floor.filter(client_id=client_id, deleted_at__isnull=True).count()
         check_floors(client, floors)
-        return await Floor.create(
+        floor = await Floor.create(
             client_id=client_id,
             name=name,
             description=description,
             is_premium=floors > 0,
             created_by_id=principal.user_id,
         )
+        self._bus.publish(FloorChanged(client_id=client_id, floor_id=floor.id))
+        return floor
 
 
 def _check_quiet_hours(begin: object, end: object) -> None:

@@ -24,6 +24,8 @@ async def prepare(record: Record, media: MediaRegistry) -> None:
     request = record.request
     if request.text is not None:
         ref = MediaRef(kind="text", value=request.text.strip(), voice=request.voice)
+    elif request.url is not None:
+        ref = MediaRef(kind="url", value=request.url)
     else:
         ref = MediaRef(kind="announcement", value=str(request.announcement_id))
     try:

@@ -11,9 +11,17 @@ from antiphon.plugins.devices import (
 )
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.lists import Line, ListQuery, Page, left_out
-from antiphon.plugins.media import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.media import (
+    Media,
+    MediaChoice,
+    MediaRef,
+    MediaRegistry,
+    MediaSource,
+    MediaTotals,
+)
 from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.routes import Admins, Everyone, Managers, Operators, Request, Route
+from antiphon.plugins.schedules import ScheduleForecast, SchedulesOffer
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
 from antiphon.plugins.zones import (
     AnnouncementView,
@@ -53,6 +61,7 @@ __all__ = [
     "ListQuery",
     "Managers",
     "Media",
+    "MediaChoice",
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
@@ -69,6 +78,8 @@ __all__ = [
     "Request",
     "Route",
     "Routing",
+    "ScheduleForecast",
+    "SchedulesOffer",
     "SpeechEngine",
     "SpeechRegistry",
     "StreamServer",

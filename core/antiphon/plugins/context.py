@@ -15,6 +15,7 @@ from antiphon.events import EventBus
 from antiphon.plugins.devices import Devices
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.mqtt import MqttOffer
+from antiphon.plugins.schedules import SchedulesOffer
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
 
@@ -75,3 +76,4 @@ class PluginContext:
     media_dir: Path
     log: logging.Logger
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)

@@ -42,6 +42,13 @@ class Media(Frozen):
     chime: bool | None = None
 
 
+class MediaChoice(Frozen):
+    """Something that a person can choose for a zone: a folder of music, a playlist."""
+
+    ref: MediaRef
+    name: str
+
+
 class MediaTotals(Frozen):
     """How much of one kind of media a client has."""
 
@@ -94,6 +101,16 @@ class MediaSource(ABC):
         Called when somebody looks at the statistics; one query should do. The default is nothing.
         """
         return {}
+
+    async def choices(
+        self,
+        client_id: UUID,  # noqa: ARG002  implementations look into this client's library
+    ) -> Sequence[MediaChoice]:
+        """What of it a person can choose for a zone, by name. The default is nothing.
+
+        Publish ChoicesChanged when another call would give another answer.
+        """
+        return []
 
     @property
     def endless_kinds(self) -> frozenset[str]:
@@ -166,6 +183,14 @@ class MediaRegistry:
         for source in dict.fromkeys(self._sources.values()):
             found.update(await source.totals(client_id))
         return found
+
+    async def choices(self, client_id: UUID) -> list[MediaChoice]:
+        """See `MediaSource.choices`: those of all sources, in the order of their plugins."""
+        return [
+            choice
+            for source in dict.fromkeys(self._sources.values())
+            for choice in await source.choices(client_id)
+        ]
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """See `MediaSource.expand`."""

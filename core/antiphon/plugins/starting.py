@@ -20,6 +20,7 @@ from antiphon.plugins.media import MediaRegistry, MediaSource
 from antiphon.plugins.mqtt import MqttOffer
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.routes import Route
+from antiphon.plugins.schedules import SchedulesOffer
 from antiphon.plugins.services import START_TIMEOUT_S, ServiceTask
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry
 from antiphon.plugins.zones import Zones
@@ -47,6 +48,7 @@ class PluginParts:
     data_dir: Path
     media_dir: Path
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
     add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 
