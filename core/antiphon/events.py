@@ -168,6 +168,10 @@ class JobProgressed(Event):
     message: str | None = None
 
 
+class PlansChanged(Event):
+    """What the schedules of a client will do changed."""
+
+
 class ScheduleFired(Event):
     """A schedule did what was due; `call_id` is None where that was about music."""
 

@@ -14,13 +14,14 @@ from antiphon.plugins import DeviceReport
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
-from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read
-from antiphon_devices.reports import AgentInfo
+from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read, now
+from antiphon_devices.reports import AgentInfo, AgentTelemetry
 from antiphon_devices.topics import DeviceTopic, Kind, device_key
 
 _MAX_AGENTS = 20_000
 _MISSED = 2.5
 _WATCH_INTERVAL_S = 5.0
+_CLOCKS_DIFFER_S = 60.0
 
 ReadT = TypeVar("ReadT", bound=Read)
 
@@ -56,7 +57,7 @@ class Agents:
             case Kind.UP_STATE:
                 await self._state(topic.device, message)
             case Kind.UP_TELEMETRY:
-                await self._telemetry(topic.device)
+                await self._telemetry(topic.device, message.payload)
 
     async def lose_sight(self, key: str) -> None:
         """The broker is away: nobody knows how that agent is."""
@@ -114,21 +115,34 @@ class Agents:
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
-        agent.state = state
+        differs = agent.clock_differs
+        if state.ts is not None and not message.retain:
+            differs = abs((now() - state.ts).total_seconds()) > _CLOCKS_DIFFER_S
+        state = state.model_copy(update={"ts": None})
+        is_turned = state.source == "local" and not message.retain
+        if (state, differs) == (agent.state, agent.clock_differs) and not is_turned:
+            return  # the same as before: most reports are
+        agent.state, agent.clock_differs = state, differs
         await self._tell_server(key, agent)
-        device = self._mirror.device_by_key(key)
         # A knob was turned. What the broker had kept may be older than the server's own wish.
-        turned_to = state.volume if state.source == "local" and not message.retain else None
-        if device is not None and turned_to is not None:
-            known = await self._devices.view(SERVER, device.id)
-            if turned_to != known.volume:
-                await self._devices.set_volume(SERVER, device.id, turned_to)
+        if is_turned and (device := self._mirror.device_by_key(key)) is not None:
+            await self._adopt(device.id, state)
         self._tell(key)
 
-    async def _telemetry(self, key: str) -> None:
+    async def _adopt(self, device_id: UUID, state: AgentState) -> None:
+        known = await self._devices.view(SERVER, device_id)
+        if state.volume is not None and state.volume != known.volume:
+            await self._devices.set_volume(SERVER, device_id, state.volume)
+        if state.muted is not None and state.muted != known.muted:
+            await self._devices.set_muted(SERVER, device_id, muted=state.muted)
+
+    async def _telemetry(self, key: str, payload: bytes) -> None:
         agent = self._mirror.known.agents.get(key)
         if agent is None:
             return
+        told = self._read(key, "telemetry", payload, AgentTelemetry)
+        if told is not None:
+            self._mirror.tell_telemetry(key, told)
         agent.measured_at = asyncio.get_running_loop().time()
         if agent.is_silent:
             agent.is_silent = False

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from antiphon.events import (
     CallChanged,
+    Event,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
     TrackFinished,
     TrackSkipped,
     TrackStarted,
@@ -14,6 +18,8 @@ from antiphon_devices.payloads import (
     AnnouncementEvent,
     FaultEvent,
     FaultEventType,
+    ScheduleEvent,
+    ScheduleEventType,
     TrackEvent,
     TrackEventType,
     Written,
@@ -39,6 +45,39 @@ def news(event: ZoneEvent) -> tuple[str, Written] | None:
                 event_type=FaultEventType.STARVED,
                 ts=event.at,
                 lost_s=round(event.seconds, 3),
+                reason=event.reason,
+            )
+        case _:
+            return None
+
+
+SCHEDULE_NEWS: tuple[type[Event], ...] = (ScheduleFired, ScheduleSuppressed, ScheduleMissed)
+
+
+def schedule_news(event: Event) -> ScheduleEvent | None:
+    """What integrators are told of what became of a schedule's time; None for the rest."""
+    match event:
+        case ScheduleFired():
+            return ScheduleEvent(
+                event_type=ScheduleEventType.FIRED,
+                ts=event.at,
+                schedule_id=event.schedule_id,
+                call_id=event.call_id,
+            )
+        case ScheduleSuppressed():
+            return ScheduleEvent(
+                event_type=ScheduleEventType.SUPPRESSED,
+                ts=event.at,
+                schedule_id=event.schedule_id,
+                instant=event.instant,
+                zones=list(event.zones),
+                reason=event.reason,
+            )
+        case ScheduleMissed():
+            return ScheduleEvent(
+                event_type=ScheduleEventType.MISSED,
+                ts=event.at,
+                schedule_id=event.schedule_id,
                 reason=event.reason,
             )
         case _:

@@ -23,4 +23,4 @@ class AnnouncementsSettings(BaseModel):
     chime: ChimeName | Literal["none"] = "two_tone"
     max_upload_mb: int = Field(default=200, ge=1)
     spoken_cache_mb: int = Field(default=200, ge=1)
-    url_hosts: tuple[str, ...] = ()
+    url_hosts: list[str] = Field(default_factory=list)

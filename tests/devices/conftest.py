@@ -19,10 +19,9 @@ from tests.fakes.waiting import eventually
 from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 
 from antiphon.events import EventBus
-from antiphon.plugins import MqttOffer, PluginContext
-from antiphon.plugins.media import MediaRegistry
+from antiphon.plugins import MediaRegistry, MqttOffer, PluginContext, SchedulesOffer
 from antiphon.plugins.speech import SpeechRegistry
-from antiphon_devices.payloads import ClientInfo
+from antiphon_devices.payloads import ClientInfo, FloorInfo
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
 
@@ -38,6 +37,9 @@ class World:
     client: UUID = field(default_factory=uuid4)
     bus: EventBus = field(default_factory=EventBus)
     mqtt: MqttOffer = field(default_factory=MqttOffer)
+    media: MediaRegistry = field(default_factory=MediaRegistry)
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    floor_names: dict[UUID, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.zone = zone_view(self.client)
@@ -55,6 +57,21 @@ class World:
     def speaker(self) -> str:
         """Where the loudspeaker's topics begin."""
         return f"client/{self.client}/device/{MAC.replace(':', '-')}"
+
+    @property
+    def floor(self) -> str:
+        """Where the topics of the zone's floor begin."""
+        return f"client/{self.client}/floor/{self.zone.floor_id}"
+
+    async def floors(self) -> Mapping[UUID, FloorInfo]:
+        return {
+            zone.floor_id: FloorInfo(
+                floor_id=zone.floor_id,
+                client_id=zone.client_id,
+                name=self.floor_names.get(zone.floor_id, "Ground floor"),
+            )
+            for zone in self.zones.by_id.values()
+        }
 
     @property
     def url(self) -> str:
@@ -75,15 +92,16 @@ class World:
             bus=self.bus,
             zones=self.zones,
             devices=self.devices,
-            media=MediaRegistry(),
+            media=self.media,
             speech=SpeechRegistry(),
             jobs=SimpleNamespace(),  # MQTT has no heavy work
             data_dir=self.data_dir,
             media_dir=self.data_dir,
             log=logging.getLogger("test.mqtt"),
             mqtt=self.mqtt,
+            schedules=self.schedules,
         )
-        async with mqtt_service(context, self.clients):
+        async with mqtt_service(context, self.clients, self.floors):
             yield
 
     @asynccontextmanager

@@ -21,6 +21,11 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "ClientInfo": payloads.ClientInfo,
     "ClientState": payloads.ClientState,
     "Alert": payloads.Alert,
+    "ClientSources": payloads.ClientSources,
+    "Source": payloads.SourceState,
+    "ScheduleEvent": payloads.ScheduleEvent,
+    "FloorInfo": payloads.FloorInfo,
+    "FloorState": payloads.FloorState,
     "ZoneInfo": payloads.ZoneInfo,
     "ZoneState": payloads.ZoneState,
     "Track": payloads.Track,
@@ -30,6 +35,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "Ack": payloads.Ack,
     "MirrorInfo": payloads.DeviceInfo,
     "MirrorState": payloads.DeviceState,
+    "MirrorTelemetry": payloads.DeviceTelemetry,
     "Desired": payloads.Desired,
     "Command": payloads.Command,
     "Announce": payloads.AnnounceCommand,
@@ -38,9 +44,18 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "DeviceState": payloads.AgentState,
     "DeviceInfo": reports.AgentInfo,
     "DeviceAck": reports.AgentAck,
+    "DeviceTelemetry": reports.AgentTelemetry,
+    "ZoneSet": payloads.Command,
+    "MirrorSet": payloads.Command,
     "DeviceOrder": reports.DeviceOrder,
     "MirrorOrder": payloads.OrderCommand,
 }
+
+
+def _op(address: str) -> str:
+    if "/device/" in address:
+        return "identify"
+    return "pause" if "/floor/" in address else "next"
 
 
 def _names(channel: Channel) -> str:
@@ -57,8 +72,8 @@ def test_examples_obey_their_own_schema(channel: Channel) -> None:
 @pytest.mark.parametrize("channel", channels(), ids=_names)
 def test_every_address_is_a_topic_of_the_code_and_explained_in_the_guide(channel: Channel) -> None:
     address = document()["channels"][channel.name]["address"]
-    filled = address.replace("{op}", "identify" if "device/" in address else "next")
-    for parameter in ("clientId", "zoneId", "deviceId", "alertId"):
+    filled = address.replace("{op}", _op(address))
+    for parameter in ("clientId", "floorId", "zoneId", "deviceId", "alertId"):
         filled = filled.replace(f"{{{parameter}}}", "x1")
     topic = parse(ROOT, filled)
     assert channel.pattern.match(filled)
@@ -105,6 +120,7 @@ def test_the_agent_writes_every_key_that_there_is(name: str, model: type[BaseMod
         CallState,
         payloads.TrackEventType,
         payloads.FaultEventType,
+        payloads.ScheduleEventType,
     ],
 )
 def test_words_are_the_codes_words(enumeration: Any) -> None:
@@ -115,6 +131,7 @@ def test_words_are_the_codes_words(enumeration: Any) -> None:
         CallState: schemas["AnnouncementEvent"]["properties"]["event_type"],
         payloads.TrackEventType: schemas["TrackEvent"]["properties"]["event_type"],
         payloads.FaultEventType: schemas["FaultEvent"]["properties"]["event_type"],
+        payloads.ScheduleEventType: schemas["ScheduleEvent"]["properties"]["event_type"],
     }[enumeration]
     assert told["enum"] == [word.value for word in enumeration]
 
