@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, rest, schedules, sound
+from bench import discovery, latency, mqtt, rest, schedules, sound
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
     "discovery": discovery.main,
+    "mqtt": mqtt.main,
     "schedules": schedules.main,
     "rest": rest.main,
 }

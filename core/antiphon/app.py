@@ -127,6 +127,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             jobs=jobs,
             data_dir=place.data_dir,
             media_dir=place.media_dir,
+            public_url=settings.http.public_url.rstrip("/"),
             add_driver=devices.add_driver,
         )
         connected = await connect(plugins, parts)

@@ -121,7 +121,8 @@ class Agents:
         state = state.model_copy(update={"ts": None})
         is_turned = state.source == "local" and not message.retain
         if (state, differs) == (agent.state, agent.clock_differs) and not is_turned:
-            return  # the same as before: most reports are
+            await self._tell_server(key, agent)  # which costs nothing, unless it failed before
+            return
         agent.state, agent.clock_differs = state, differs
         await self._tell_server(key, agent)
         # A knob was turned. What the broker had kept may be older than the server's own wish.

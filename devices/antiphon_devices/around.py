@@ -69,13 +69,13 @@ class Around:
         return ClientSources(rev=0, ts=UNSTAMPED, sources=known)
 
     def source(self, zone: PlaybackView) -> SourceState | None:
-        """What a zone's queue was made of, if that was one thing."""
+        """Which of the choices a zone's queue was made of, if it was one of them."""
         if (ref := zone.source) is None:
             return None
         for known in self._sources.get(zone.client_id, ()):
             if (known.type, known.id) == (ref.kind, ref.value):
                 return known
-        return SourceState(id=ref.value, name=ref.kind, type=ref.kind)
+        return None
 
     def schedule(self, zone: PlaybackView) -> ScheduleState:
         """Whether schedules act in a zone, and when next."""

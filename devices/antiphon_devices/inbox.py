@@ -12,7 +12,7 @@ Work = Callable[[], Awaitable[None]]
 _RATE = 10.0
 _BURST = 50
 _REST_S = 0.2
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0  # thousands may come at once, and all of them want the database
 
 
 class Inbox:
@@ -50,6 +50,11 @@ class Inbox:
         if line.pop(label, None) is not None:
             self.replaced += 1
         line[label] = work  # at the end: what came between keeps its place before it
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that came is done."""
+        return not self._waiting
 
     async def close(self) -> None:
         """Drop what waits and cancel what is being done."""

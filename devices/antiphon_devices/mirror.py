@@ -78,6 +78,7 @@ class Building:
     media: MediaRegistry = field(default_factory=MediaRegistry)
     schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
     telemetry_interval_s: int = 60
+    public_url: str = ""
 
 
 @dataclass(slots=True)
@@ -320,7 +321,9 @@ class Mirror:
         self._documents.put(_zone(zone, Kind.INFO), views.zone_info(zone))
         self._put_zone_state(zone)
         if before is None or not views.goes_on(before, zone):
-            self._documents.put(_zone(zone, Kind.TRACK), views.track(zone))
+            self._documents.put(
+                _zone(zone, Kind.TRACK), views.track(zone, self._building.public_url)
+            )
         else:  # the track's document still holds; go on judging from the moment that it tells
             kept = {"position_s": before.position_s, "position_at": before.position_at}
             self.known.zones[zone.zone_id] = zone.model_copy(update=kept)

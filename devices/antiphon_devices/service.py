@@ -34,6 +34,7 @@ async def mqtt_service(
         media=context.media,
         schedules=context.schedules,
         telemetry_interval_s=settings.telemetry_interval_s,
+        public_url=context.public_url,
     )
     async with AsyncExitStack() as stack:
         if settings.is_off:

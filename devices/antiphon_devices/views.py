@@ -81,8 +81,8 @@ def _announcement(zone: PlaybackView) -> AnnouncementState | None:
     )
 
 
-def track(zone: PlaybackView) -> Track:
-    """What plays, and where in it."""
+def track(zone: PlaybackView, public_url: str) -> Track:
+    """What plays, and where in it. The picture needs an address that others reach."""
     if (playing := zone.track) is None:
         return Track()
     return Track(
@@ -92,6 +92,7 @@ def track(zone: PlaybackView) -> Track:
         duration_s=round(playing.duration_s, 3),
         position_s=round(zone.position_s, 3),
         position_at=zone.position_at,
+        art_url=f"{public_url}/api/v1/{playing.art}" if public_url and playing.art else None,
     )
 
 

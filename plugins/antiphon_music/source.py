@@ -14,6 +14,7 @@ from tortoise.functions import Count, Sum
 from antiphon.errors import Invalid, NotFound
 from antiphon.plugins import Media, MediaChoice, MediaRef, MediaSource, MediaTotals
 from antiphon.types import Band
+from antiphon_music.art import ArtKeys
 from antiphon_music.folders import descendants, parents_of
 from antiphon_music.models import Folder, FolderType, MusicFile
 
@@ -24,8 +25,9 @@ _KNOWN = ("file", "title", "artist", "album", "duration_s", "loudness_lufs", "tr
 class MusicSource(MediaSource):
     """`music` and `folder` by id, `library` with any value: all music that the client has."""
 
-    def __init__(self, media_dir: Path) -> None:
+    def __init__(self, media_dir: Path, art: ArtKeys) -> None:
         self._media_dir = media_dir
+        self._art = art
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -57,6 +59,7 @@ class MusicSource(MediaSource):
             loudness_lufs=loudness_lufs,
             true_peak_db=true_peak_db,
             band=Band.MUSIC,
+            art=f"music-art/{self._art.key(_key(ref))}",
         )
 
     async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:

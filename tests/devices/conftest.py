@@ -40,6 +40,7 @@ class World:
     media: MediaRegistry = field(default_factory=MediaRegistry)
     schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
     floor_names: dict[UUID, str] = field(default_factory=dict)
+    public_url: str = "https://music.example"
 
     def __post_init__(self) -> None:
         self.zone = zone_view(self.client)
@@ -100,6 +101,7 @@ class World:
             log=logging.getLogger("test.mqtt"),
             mqtt=self.mqtt,
             schedules=self.schedules,
+            public_url=self.public_url,
         )
         async with mqtt_service(context, self.clients, self.floors):
             yield

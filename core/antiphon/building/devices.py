@@ -15,6 +15,7 @@ from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
+from antiphon.building.together import Together
 from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
@@ -32,6 +33,7 @@ from antiphon.tenancy.subscriptions import check_devices
 from antiphon.types import Principal, Role
 
 _log = logging.getLogger(__name__)
+_REPORTS_AT_ONCE = 200
 
 
 class DeviceService:
@@ -47,6 +49,7 @@ class DeviceService:
         presence = Presence(snapcast)
         self._snapclients = Snapclients(bus, snapcast, presence, self._publish)
         self._reports = Reports(bus, presence, self._snapclients.first_zone, self._publish)
+        self._reported = Together(self._take_reports, _REPORTS_AT_ONCE)
         self._drivers: dict[str, DeviceDriver] = {}
         self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
         self._lock = asyncio.Lock()
@@ -79,6 +82,7 @@ class DeviceService:
     ) -> None:
         """Stop following."""
         self._stack.close()
+        await self._reported.close()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -158,8 +162,11 @@ class DeviceService:
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""
+        return _view(await self._reported.put(report))
+
+    async def _take_reports(self, reports: Sequence[DeviceReport]) -> Sequence[Device]:
         async with self._lock:
-            return _view(await self._reports.take(report))
+            return await self._reports.take(reports)
 
     @property
     def stream_server(self) -> StreamServer | None:

@@ -60,6 +60,7 @@ class Jobs(Protocol):
 class PluginContext:
     """A plugin's view of the server. `settings` is an instance of the plugin's own model.
 
+    `public_url` is the setting `http.public_url`: how others reach the server, if anybody said.
     `data_dir` is a folder of the plugin's own that exists; `media_dir` holds media of all clients,
     one folder each.
     """
@@ -77,3 +78,4 @@ class PluginContext:
     log: logging.Logger
     mqtt: MqttOffer = field(default_factory=MqttOffer)
     schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    public_url: str = ""

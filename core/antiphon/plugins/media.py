@@ -27,7 +27,8 @@ class Media(Frozen):
     """A local file that is ready to play, with what was measured of it.
 
     `loudness_lufs` and `true_peak_db` are None while the file has not been measured yet; it is
-    then played without a change of level.
+    then played without a change of level. `art` is the path of a picture in the API, behind
+    `/api/v1/`, that can be fetched without a log-in.
     """
 
     ref: MediaRef
@@ -40,6 +41,7 @@ class Media(Frozen):
     true_peak_db: float | None = None
     band: Band = Band.ANNOUNCEMENT
     chime: bool | None = None
+    art: str | None = None
 
 
 class MediaChoice(Frozen):

@@ -49,6 +49,7 @@ class PluginParts:
     media_dir: Path
     mqtt: MqttOffer = field(default_factory=MqttOffer)
     schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    public_url: str = ""
     add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 

@@ -17,13 +17,14 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class TrackView(Frozen):
-    """A track as listeners know it."""
+    """A track as listeners know it. `art` is the path of its picture, behind `/api/v1/`."""
 
     music_id: UUID | None
     title: str
     artist: str | None = None
     album: str | None = None
     duration_s: float
+    art: str | None = None
 
 
 class AnnouncementView(Frozen):
