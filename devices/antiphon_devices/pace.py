@@ -20,7 +20,7 @@ class Pace(Generic[K_]):
     """Runs `act(key)` after `mark(key)`: the first time at once, then not before `interval_s`.
 
     Marks that come meanwhile become one run, so the last change is never missed. A run that
-    raises or takes longer than `timeout_s` is logged; the others go on.
+    raises is logged; one that takes longer than `timeout_s` is tried again. The others go on.
     """
 
     def __init__(
@@ -75,6 +75,9 @@ class Pace(Generic[K_]):
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._act(key)
+        except TimeoutError:
+            _log.warning("Publishing a change of %s took too long; it is tried again", key)
+            self.mark(key)
         except Exception:
             _log.exception("Publishing a change of %s failed", key)
 

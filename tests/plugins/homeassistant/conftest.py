@@ -121,7 +121,7 @@ async def home_of(world: World) -> AsyncIterator[Home]:
 
 
 # Two clients, a zone with a loudspeaker in one and a zone in the other.
-SYSTEM, ZONE, PLAYER, WITH_AGENT, SOURCE = 6, 14, 4, 5, 1
+SYSTEM, ZONE, PLAYER, WITH_AGENT, SOURCE = 6, 15, 4, 5, 1
 EVERYTHING = 2 * SYSTEM + 2 * ZONE + PLAYER
 
 

@@ -12,8 +12,8 @@ from tests.plugins.music.sounds import sound, tag_easily
 from antiphon.errors import Invalid, NotFound
 from antiphon.plugins import MediaRef
 from antiphon.types import Band
-from antiphon_music.folders import make_folder
 from antiphon_music.art import ArtKeys
+from antiphon_music.folders import make_folder
 from antiphon_music.source import MusicSource
 
 
