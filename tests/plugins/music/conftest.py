@@ -24,6 +24,8 @@ from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.tokens import Tokens
 from antiphon.types import Principal, Role
+from antiphon_music.art import ArtKeys
+from antiphon_music.art_route import art_route
 from antiphon_music.folder_routes import folder_routes
 from antiphon_music.folders import Folders
 from antiphon_music.library import Library
@@ -33,6 +35,7 @@ from antiphon_music.routes import music_routes
 from antiphon_music.settings import MusicSettings
 
 MUSIC = Tables(("antiphon_music.models",), "antiphon_music.migrations")
+ART_SECRET = b"secret"
 LIMIT_MB = 40
 
 
@@ -128,6 +131,7 @@ async def world(data_dir: Path) -> AsyncIterator[World]:
         tokens = Tokens(b"k" * 32, 600)
         app = web.Application(middlewares=[problems])
         routes = [*music_routes(library, folders), *folder_routes(folders)]
+        routes.append(art_route(library, ArtKeys(ART_SECRET)))
         mount(app, routes, Authenticator(tokens), 500 << 20)
         async with TestClient(TestServer(app)) as http:
 
