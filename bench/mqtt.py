@@ -44,6 +44,7 @@ LIMIT_PERCENT = 25.0
 _ROOT = "antiphon/v1"
 _SLICE_S = 0.1
 _JOIN_PAUSE_S = 0.3
+_PATIENCE_S = 240.0
 
 
 def _key(number: int) -> str:
@@ -177,9 +178,12 @@ async def _watch(bridge: _Counting, url: str) -> dict[str, float]:
     began, cpu = time.monotonic(), time.process_time()
     speakers.start()
     await _answer(ours)
-    await _quiet(bridge)
+    await _quiet(bridge, DEVICES)
     figures = {"join_s": time.monotonic() - began, "join_cpu_s": time.process_time() - cpu}
-    online = await Device.filter(is_online=True).count()
+    while (online := await Device.filter(is_online=True).count()) < DEVICES:
+        if time.monotonic() - began > _PATIENCE_S:
+            break
+        await asyncio.sleep(0.5)
     assert online == DEVICES, f"{online} are online"
     states, replaced = bridge.states, bridge.inbox.replaced
     began, cpu = time.monotonic(), time.process_time()
@@ -187,7 +191,7 @@ async def _watch(bridge: _Counting, url: str) -> dict[str, float]:
     sent = await _answer(ours)
     passed = time.monotonic() - began
     figures["percent"] = 100 * (time.process_time() - cpu) / passed
-    await _quiet(bridge)
+    await _quiet(bridge, states + sent)
     figures["sent"], figures["heard"] = sent, bridge.states - states
     figures["replaced"] = bridge.inbox.replaced - replaced
     await asyncio.to_thread(speakers.join)
@@ -200,13 +204,12 @@ async def _answer(pipe: Any) -> Any:
     return pipe.recv()
 
 
-async def _quiet(bridge: _Counting) -> None:
-    """Until a second has passed in which nothing came and nothing had to be sent."""
-    before, since = (-1, -1), time.monotonic()
-    while time.monotonic() - since < 1.0:
-        now = (bridge.inbox.taken, len(bridge.outbox))
-        if now != before or now[1] or not bridge.inbox.is_idle:
-            before, since = now, time.monotonic()
+async def _quiet(bridge: _Counting, states: int) -> None:
+    """Until that many states came and all is done, or it can not be expected any more."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if bridge.states >= states and bridge.inbox.is_idle and not len(bridge.outbox):
+            return
         await asyncio.sleep(0.1)
 
 

@@ -51,8 +51,9 @@ async def test_the_switch_of_the_schedules_is_a_setting_of_the_zone(
     await Zone.filter(id=stage.shop).update(schedules_enabled=True)  # as the API does
     stage.bus.publish(events.ZoneChanged(client_id=stage.hotel.client.id, zone_id=stage.shop))
 
-    while not (await zones.view(owner, stage.shop)).schedules_enabled:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not (await zones.view(owner, stage.shop)).schedules_enabled:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_folder_that_was_chosen_is_known_afterwards(

@@ -17,7 +17,7 @@ async def test_each_zone_has_its_next_time_and_every_change_is_told(station: Sta
     client_id = station.client.id
     assert await upcoming.next_changes(client_id) == {}
     hall, platform = station.zone_ids
-    await station.make(name="Ten", config=station.cron("0 10 * * *"), zones=[str(hall)], all=None)
+    await station.make(name="Ten", config=station.cron("0 10 * * *"), zones=[str(hall)], all=False)
     await station.make(name="Noon", config=station.cron("0 12 * * *"))
     assert [event.client_id for event in changed] == [client_id] * 2
     assert await upcoming.next_changes(client_id) == {
