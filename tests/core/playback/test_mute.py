@@ -52,7 +52,7 @@ async def test_the_switch_of_the_schedules_is_a_setting_of_the_zone(
     stage.bus.publish(events.ZoneChanged(client_id=stage.hotel.client.id, zone_id=stage.shop))
 
     async with asyncio.timeout(5):
-        while not (await zones.view(owner, stage.shop)).schedules_enabled:
+        while not (await zones.view(owner, stage.shop)).schedules_enabled:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

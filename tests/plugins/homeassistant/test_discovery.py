@@ -26,6 +26,7 @@ from antiphon.events import ChoicesChanged, ZoneChanged
 from antiphon.types import Playback
 from antiphon_homeassistant.settings import Style
 
+_USE = Path(__file__).parents[3] / "docs" / "use"
 _PATH = re.compile(r"value_json((?:\.\w+)+)")
 
 
@@ -231,9 +232,12 @@ async def test_the_page_for_users_lists_what_there_is(home: Home, world: World) 
     world.media.add(Shelf(MIX))
     world.bus.publish(ChoicesChanged(client_id=world.client))
     await home.settled(EVERYTHING + WITH_AGENT + SOURCE)
-    page = (Path(__file__).parents[3] / "docs" / "use" / "home-assistant.md").read_text()
+    page = (_USE / "home-assistant.md").read_text()
     there = {(entity["platform"], entity["name"]) for entity in home.entities.values()}
     assert set(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE)) == there
+    pictures = (_USE / "home-assistant-zone.svg", _USE / "home-assistant-speaker.svg")
+    drawn = "".join(picture.read_text() for picture in pictures)
+    assert not [name for _, name in there if name not in drawn]
     for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
         assert yaml.safe_load(block.replace("!include_dir_named ", ""))
 
