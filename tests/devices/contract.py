@@ -116,16 +116,24 @@ def published(topic: str, payload: bytes, *, retain: bool) -> None:
     _judge(found[1], payload, retain=retain)
 
 
-def _judge(topic: str, payload: bytes, *, retain: bool) -> None:
+def said(topic: str, payload: bytes) -> None:
+    """The same for what a broker passed on live, which does not tell the flag of the sender."""
+    found = _BELOW_ROOT.search(topic)
+    if found is None:
+        raise BreaksContract(f"{topic} is no topic of the contract")
+    _judge(found[1], payload, retain=None)
+
+
+def _judge(topic: str, payload: bytes, *, retain: bool | None) -> None:
     try:
         channel = channel_of(topic)
     except BreaksContract:
         (channel,) = (one for one in _all() if one.name == REPLY)
         if not channel.pattern.match(f"{ROOT}/{topic}"):
             raise
-    if not payload and retain:
+    if not payload and (retain or channel.retain):
         return  # a retained topic that is emptied
-    if retain != bool(channel.retain):
+    if retain is not None and retain != bool(channel.retain):
         raise BreaksContract(f"{topic} with retain {retain}")
     value = payload.decode() if channel.is_text else json.loads(payload)
     for mistake in channel.validator.iter_errors(value):
