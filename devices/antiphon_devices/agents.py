@@ -47,6 +47,27 @@ class Agents:
         self._changed = changed
         self._log = log
 
+    def take_at_once(self, topic: DeviceTopic, message: Incoming) -> bool:
+        """Take a report that needs nobody else: figures, or a state that is no news.
+
+        Nearly all are such, and a building may have thousands of loudspeakers. False: nothing was
+        done, and `report` is to be called.
+        """
+        agent = self._mirror.known.agents.get(topic.device)
+        if agent is None or agent.reported is None or agent.is_silent:
+            return False
+        if topic.kind is Kind.UP_TELEMETRY:
+            self._measured(topic.device, agent, message.payload)
+            return True
+        if topic.kind is not Kind.UP_STATE or agent.state is None or not message.payload:
+            return False
+        if (state := self._read(topic.device, "state", message.payload, AgentState)) is None:
+            return True
+        differs = self._clock_differs(agent, state, message)
+        is_turned = state.source == "local" and not message.retain
+        state = state.model_copy(update={"ts": None})
+        return not is_turned and (state, differs) == (agent.state, agent.clock_differs)
+
     async def report(self, topic: DeviceTopic, message: Incoming) -> None:
         """One message below `device/<device>/up/`. May raise what the methods of Devices raise."""
         match topic.kind:
@@ -115,9 +136,7 @@ class Agents:
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
-        differs = agent.clock_differs
-        if state.ts is not None and not message.retain:
-            differs = abs((now() - state.ts).total_seconds()) > _CLOCKS_DIFFER_S
+        differs = self._clock_differs(agent, state, message)
         state = state.model_copy(update={"ts": None})
         is_turned = state.source == "local" and not message.retain
         if (state, differs) == (agent.state, agent.clock_differs) and not is_turned:
@@ -130,6 +149,11 @@ class Agents:
             await self._adopt(device.id, state)
         self._tell(key)
 
+    def _clock_differs(self, agent: Agent, state: AgentState, message: Incoming) -> bool:
+        if state.ts is None or message.retain:
+            return agent.clock_differs
+        return abs((now() - state.ts).total_seconds()) > _CLOCKS_DIFFER_S
+
     async def _adopt(self, device_id: UUID, state: AgentState) -> None:
         known = await self._devices.view(SERVER, device_id)
         if state.volume is not None and state.volume != known.volume:
@@ -141,14 +165,17 @@ class Agents:
         agent = self._mirror.known.agents.get(key)
         if agent is None:
             return
-        told = self._read(key, "telemetry", payload, AgentTelemetry)
-        if told is not None:
-            self._mirror.tell_telemetry(key, told)
-        agent.measured_at = asyncio.get_running_loop().time()
+        self._measured(key, agent, payload)
         if agent.is_silent:
             agent.is_silent = False
             await self._tell_server(key, agent)
             self._tell(key)
+
+    def _measured(self, key: str, agent: Agent, payload: bytes) -> None:
+        told = self._read(key, "telemetry", payload, AgentTelemetry)
+        if told is not None:
+            self._mirror.tell_telemetry(key, told)
+        agent.measured_at = asyncio.get_running_loop().time()
 
     async def _tell_server(self, key: str, agent: Agent) -> None:
         """Let the server's own table know, where there is news."""

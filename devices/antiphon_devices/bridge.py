@@ -63,7 +63,7 @@ class Bridge:
         commands = Commands(building.zones, building.devices, self._mirror, self._answers)
         self._asking = Asking(self._mirror, commands, self._answers, self._alerts, self.outbox, log)
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
-        self._agents = Agents(building, self._mirror, self._teller.devices.mark, log)
+        self._agents = Agents(building, self._mirror, self._teller.device_changed, log)
         self.inbox = Inbox(self._log_report, self._report_flood)
         self._corrections: Counter[str] = Counter()
 
@@ -153,8 +153,10 @@ class Bridge:
             case DeviceTopic(kind=Kind.UP_ACK):
                 self.orders.answered(topic.device, message.payload)
             case DeviceTopic():
-                report = partial(self._agents.report, topic, message)
-                self.inbox.take(topic.device, topic.kind, report)
+                is_first = self.inbox.lets_in(topic.device)
+                if not (is_first and self._agents.take_at_once(topic, message)):
+                    report = partial(self._agents.report, topic, message)
+                    self.inbox.take(topic.device, topic.kind, report)
             case ZoneTopic() | FloorTopic() | ClientTopic() | MirrorTopic() if topic.kind.asks:
                 self._asking.take(topic, message)
             case _ if topic.kind.retained:

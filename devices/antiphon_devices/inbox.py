@@ -34,12 +34,17 @@ class Inbox:
         self.taken = 0
         self.replaced = 0
 
+    def lets_in(self, key: str) -> bool:
+        """Count a message; whether it may be taken at once, since nothing waits before it."""
+        self.taken += 1
+        if self._allowance.take(key):
+            return key not in self._waiting
+        self._is_greedy.add(key)
+        self._flooded(key)
+        return False
+
     def take(self, key: str, label: Hashable, work: Work) -> None:
         """Do `work` when it is its turn, unless something newer with that label comes before."""
-        self.taken += 1
-        if not self._allowance.take(key):
-            self._is_greedy.add(key)
-            self._flooded(key)
         line = self._waiting.get(key)
         if line is None:
             self._waiting[key] = {label: work}

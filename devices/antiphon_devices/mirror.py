@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -151,19 +151,23 @@ class Mirror:
 
     async def refresh_device(self, device_id: UUID) -> None:
         """A loudspeaker changed, appeared or went."""
-        before = self.known.devices.get(device_id)
-        try:
-            device = await self._building.devices.view(SERVER, device_id)
-        except NotFound:
-            if before is not None:
+        await self.refresh_devices([device_id])
+
+    async def refresh_devices(self, device_ids: Collection[UUID]) -> None:
+        """Some loudspeakers changed, appeared or went; they are looked up together."""
+        found = await self._building.devices.views(SERVER, device_ids)
+        there = {device.id: device for device in found}
+        around: list[DeviceView] = []
+        for device_id in device_ids:
+            if (before := self.known.devices.get(device_id)) is not None:
+                around.append(before)
+            if (device := there.get(device_id)) is not None:
+                self._take_device(device)
+                around.append(device)
+            elif before is not None:
                 self.known.devices.remove(device_id)
                 self._remove_device(before)
-                self._put_around(before)
-            return
-        self._take_device(device)
-        for view in (before, device):
-            if view is not None:
-                self._put_around(view)
+        self._put_around(around)
 
     async def refresh_sources(self, client_id: UUID) -> None:
         """There is something else to choose for the zones of a client."""
@@ -362,11 +366,14 @@ class Mirror:
                 self._documents.drop(_mirror(device, kind))
         self._documents.drop(DeviceTopic(Kind.DOWN_DESIRED, device=device_key(device.device_id)))
 
-    def _put_around(self, device: DeviceView) -> None:
-        if device.zone_id is not None and (zone := self.known.zones.get(device.zone_id)):
-            self._put_zone_state(zone)
-        if device.client_id is not None:
-            self._touched(device.client_id)
+    def _put_around(self, devices: Collection[DeviceView]) -> None:
+        """The zones and clients of loudspeakers may have other figures now."""
+        for zone_id in {device.zone_id for device in devices}:
+            if zone_id is not None and (zone := self.known.zones.get(zone_id)):
+                self._put_zone_state(zone)
+        for client_id in {device.client_id for device in devices}:
+            if client_id is not None:
+                self._touched(client_id)
 
 
 def _zone(zone: PlaybackView, kind: Kind) -> ZoneTopic:

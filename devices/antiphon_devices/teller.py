@@ -27,6 +27,8 @@ from antiphon_devices.pace import Pace
 from antiphon_devices.topics import ClientTopic, Kind, ZoneTopic
 
 _STATE_INTERVAL_S = 0.2
+_ALL = "loudspeakers"
+_DEVICES_AT_ONCE = 500
 _FORECAST_INTERVAL_S = 5.0
 _FORECAST_TIMEOUT_S = 60.0
 _RELOAD_INTERVAL_S = 300.0
@@ -43,7 +45,8 @@ class Teller:
         self._documents = documents
         self._log = log
         self.clients = Pace(mirror.refresh_client, _STATE_INTERVAL_S)
-        self.devices = Pace(mirror.refresh_device, _STATE_INTERVAL_S)
+        self._devices = Pace(self._refresh_devices, _STATE_INTERVAL_S)
+        self._changed: set[UUID] = set()
         self._zones = Pace(mirror.refresh_zone, _STATE_INTERVAL_S)
         self._sources = Pace(mirror.refresh_sources, _STATE_INTERVAL_S)
         self._floors = Pace(mirror.refresh_floors, _STATE_INTERVAL_S)
@@ -53,7 +56,7 @@ class Teller:
         """Follow the bus; returns the functions that end it."""
         return [
             bus.subscribe(ZoneEvent, self._zone_event),
-            bus.subscribe(DeviceEvent, lambda event: self.devices.mark(event.device_id)),
+            bus.subscribe(DeviceEvent, lambda event: self.device_changed(event.device_id)),
             bus.subscribe(FloorEvent, _of_client(self._floors)),
             bus.subscribe(ChoicesChanged, _of_client(self._sources)),
             bus.subscribe(PlansChanged, _of_client(self._schedules)),
@@ -66,7 +69,7 @@ class Teller:
             group.create_task(self._reload(loaded))
             for pace in (
                 self.clients,
-                self.devices,
+                self._devices,
                 self._zones,
                 self._sources,
                 self._floors,
@@ -84,6 +87,24 @@ class Teller:
                 self._log.exception("MQTT: the building could not be read")
                 wait_s = _RETRY_INTERVAL_S
             await asyncio.sleep(wait_s)
+
+    # --- loudspeakers ------------------------------------------------------------------------
+
+    def device_changed(self, device_id: UUID) -> None:
+        """A loudspeaker is not what it was; told soon, with all others that changed by then."""
+        self._changed.add(device_id)
+        self._devices.mark(_ALL)
+
+    async def _refresh_devices(self, _: str) -> None:
+        some = list(self._changed)[:_DEVICES_AT_ONCE]
+        self._changed.difference_update(some)  # what changes meanwhile is looked up again
+        try:
+            await self._mirror.refresh_devices(some)
+        except BaseException:
+            self._changed.update(some)
+            raise
+        if self._changed:
+            self._devices.mark(_ALL)
 
     # --- events ------------------------------------------------------------------------------
 

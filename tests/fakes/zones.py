@@ -272,8 +272,11 @@ class FakeDevices:
         )
         return device
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
-        return [d for d in self.by_id.values() if principal.client_id in (None, d.client_id)]
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
+        seen = [d for d in self.by_id.values() if principal.client_id in (None, d.client_id)]
+        return [device for device in seen if only is None or device.id in only]
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         device = self.by_id.get(device_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
@@ -88,11 +88,14 @@ class DeviceService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
         """See `Devices`."""
-        devices = await scoped(Device, principal)
+        wanted = {} if only is None else {"id__in": list(only)}
+        devices = await scoped(Device, principal).filter(**wanted)
         if principal.client_id is not None and await _sees_unadopted(principal):
-            devices = [*devices, *await Device.filter(client_id__isnull=True)]
+            devices = [*devices, *await Device.filter(client_id__isnull=True, **wanted)]
         devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
         return [_view(device) for device in devices]
 

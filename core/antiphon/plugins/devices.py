@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -123,8 +123,10 @@ class Devices(Protocol):
     client, by that client too. Others raise NotFound.
     """
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
-        """All devices that the principal sees, by name."""
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
+        """All devices that the principal sees, by name, or those of `only` that it sees."""
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """One device, by the id of its row."""
