@@ -23,9 +23,9 @@ from antiphon_homeassistant.bridge import Bridge
 from antiphon_homeassistant.settings import HomeAssistantSettings
 from bench.figures import show
 
-ZONES = 234
+ZONES = 159
 PLAYERS_PER_ZONE = 2
-ENTITIES = 6 + ZONES * (11 + PLAYERS_PER_ZONE * 2)
+ENTITIES = 6 + ZONES * (14 + PLAYERS_PER_ZONE * 4)
 _QUIET_S = 2.0
 _JITTER_S = 1.0
 _TOPICS = "homeassistant/+/+/+/config"

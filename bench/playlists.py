@@ -28,6 +28,7 @@ from antiphon.plugins.manager import load_plugins
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Principal
+from antiphon_music.art import ArtKeys
 from antiphon_music.models import Folder, MusicFile
 from antiphon_music.source import MusicSource
 from antiphon_scheduling.clock import SystemClock
@@ -100,7 +101,7 @@ async def _run(folder: Path) -> dict[str, Any]:
         shelf = await Folder.create(client=client, name="All")
         keys = await _tracks(client, shelf)
         media, bus = MediaRegistry(), EventBus()
-        media.add(MusicSource(folder))
+        media.add(MusicSource(folder, ArtKeys(b"bench")))
         source = ChannelSource(media, bus)
         context = PluginContext(
             name="scheduling",

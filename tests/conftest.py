@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.devices.contract import published
 
 from antiphon.settings import HttpSettings, Loaded, Settings, SnapcastSettings
 from antiphon.store import Database, open_database
 from antiphon.store.database import FILE_NAME
+from antiphon_devices.outbox import Outbox, Outgoing
 
 SettingsFor = Callable[[Path], Settings]
 LoadedFor = Callable[..., Loaded]
@@ -92,6 +94,30 @@ async def database(tmp_path: Path, migrated: Migrated) -> AsyncIterator[Database
     migrated(tmp_path / "data")
     async with open_database("", tmp_path / "data") as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _contract(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing is published by MQTT, in any test, that docs/reference/asyncapi.yaml does not know.
+
+    Servers and agents in processes of their own are heard at their broker instead.
+    """
+    faults: list[Exception] = []
+
+    def judge(message: Outgoing) -> None:
+        try:
+            published(message.topic, message.payload, retain=message.retain)
+        except Exception as error:
+            faults.append(error)
+
+    if "any_topic" in request.keywords:
+        yield
+        return
+    Outbox.witnesses.append(judge)
+    yield
+    Outbox.witnesses.remove(judge)
+    if faults:
+        raise ExceptionGroup("Messages that break the contract", faults)
 
 
 def free_port() -> int:

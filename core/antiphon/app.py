@@ -135,6 +135,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             data_dir=place.data_dir,
             media_dir=place.media_dir,
             secret_key=secret_key,
+            public_url=settings.http.public_url.rstrip("/"),
             add_driver=devices.add_driver,
         )
         connected = await connect(plugins, parts)

@@ -58,10 +58,11 @@ class ZoneDeleted(ZoneEvent):
 
 
 class PlaybackChanged(ZoneEvent):
-    """What a zone was asked to do changed: playing, paused, stopped, volume, queue."""
+    """What a zone was asked to do changed: playing, paused, stopped, volume, mute, queue."""
 
     playback: Playback
     volume: int
+    muted: bool = False
 
 
 class TrackStarted(ZoneEvent):
@@ -136,11 +137,30 @@ class DeviceFound(DeviceEvent):
 
 
 class DeviceChanged(DeviceEvent):
-    """A loudspeaker's name, zone, volume or connection changed."""
+    """A loudspeaker's name, zone, volume, mute or connection changed."""
 
     is_online: bool
     volume: int
     zone_id: UUID | None
+    muted: bool = False
+
+
+class FloorEvent(Event):
+    """Something happened to a floor."""
+
+    floor_id: UUID
+
+
+class FloorChanged(FloorEvent):
+    """A floor was added or its name changed."""
+
+
+class FloorDeleted(FloorEvent):
+    """A floor was removed."""
+
+
+class ChoicesChanged(Event):
+    """What the zones of a client can be set to play changed: a folder, a playlist."""
 
 
 class DeviceRemoved(DeviceEvent):
@@ -193,6 +213,10 @@ class JobProgressed(Event):
     progress: float
     state: str
     message: str | None = None
+
+
+class PlansChanged(Event):
+    """What the schedules of a client will do changed."""
 
 
 class ScheduleFired(Event):

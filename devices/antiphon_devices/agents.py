@@ -16,7 +16,7 @@ from antiphon.plugins import DeviceReport, DeviceView
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
-from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read
+from antiphon_devices.payloads import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, AgentState, Read, now
 from antiphon_devices.reports import AgentInfo, AgentTelemetry
 from antiphon_devices.silence import SILENT_DB, Silence
 from antiphon_devices.topics import DeviceTopic, Kind, device_key
@@ -28,6 +28,7 @@ _IN_TURN_S = 600.0
 _MAX_MACHINES = 8
 _COMPLAIN_EVERY_S = 60.0
 _MAX_COMPLAINTS = 1000
+_CLOCKS_DIFFER_S = 60.0
 
 ReadT = TypeVar("ReadT", bound=Read)
 
@@ -61,6 +62,27 @@ class Agents:
         self._mirror = mirror
         self._changed = changed
         self._log = log
+
+    def take_at_once(self, topic: DeviceTopic, message: Incoming) -> bool:
+        """Take a report that needs nobody else: figures, or a state that is no news.
+
+        Nearly all are such, and a building may have thousands of loudspeakers. False: nothing was
+        done, and `report` is to be called.
+        """
+        agent = self._mirror.known.agents.get(topic.device)
+        if agent is None or agent.reported is None or agent.is_silent:
+            return False
+        if topic.kind is Kind.UP_TELEMETRY:
+            self._measured(topic.device, agent, message.payload)
+            return True
+        if topic.kind is not Kind.UP_STATE or agent.state is None or not message.payload:
+            return False
+        if (state := self._read(topic.device, Kind.UP_STATE, message.payload, AgentState)) is None:
+            return True
+        differs = self._clock_differs(agent, state, message)
+        is_turned = state.source == "local" and not message.retain
+        state = state.model_copy(update={"ts": None})
+        return not is_turned and (state, differs) == (agent.state, agent.clock_differs)
 
     async def report(self, topic: DeviceTopic, message: Incoming) -> None:
         """One message below `device/<device>/up/`. May raise what the methods of Devices raise."""
@@ -133,16 +155,30 @@ class Agents:
         agent = self._agent(key) if state is not None else None
         if state is None or agent is None:
             return
-        agent.state = state
+        differs = self._clock_differs(agent, state, message)
+        state = state.model_copy(update={"ts": None})
+        is_turned = state.source == "local" and not message.retain
+        if (state, differs) == (agent.state, agent.clock_differs) and not is_turned:
+            await self._tell_server(key, agent)  # which costs nothing, unless it failed before
+            return
+        agent.state, agent.clock_differs = state, differs
         await self._tell_server(key, agent)
-        device = self._mirror.device_by_key(key)
         # A knob was turned. What the broker had kept may be older than the server's own wish.
-        turned_to = state.volume if state.source == "local" and not message.retain else None
-        if device is not None and turned_to is not None:
-            known = await self._devices.view(SERVER, device.id)
-            if turned_to != known.volume:
-                await self._devices.set_volume(SERVER, device.id, turned_to)
+        if is_turned and (device := self._mirror.device_by_key(key)) is not None:
+            await self._adopt(device.id, state)
         self._tell(key)
+
+    def _clock_differs(self, agent: Agent, state: AgentState, message: Incoming) -> bool:
+        if state.ts is None or message.retain:
+            return agent.clock_differs
+        return abs((now() - state.ts).total_seconds()) > _CLOCKS_DIFFER_S
+
+    async def _adopt(self, device_id: UUID, state: AgentState) -> None:
+        known = await self._devices.view(SERVER, device_id)
+        if state.volume is not None and state.volume != known.volume:
+            await self._devices.set_volume(SERVER, device_id, state.volume)
+        if state.muted is not None and state.muted != known.muted:
+            await self._devices.set_muted(SERVER, device_id, muted=state.muted)
 
     def _recognise(self, key: str, agent: Agent, info: AgentInfo) -> None:
         """Two machines that say in turn to be one throw each other out: a person must know."""
@@ -175,16 +211,17 @@ class Agents:
         agent = self._mirror.known.agents.get(key)
         if agent is None:
             return
-        agent.measured_at = asyncio.get_running_loop().time()
-        figures = self._read(key, Kind.UP_TELEMETRY, payload, AgentTelemetry)
-        device = self._mirror.device_by_key(key)
-        if figures is not None and device is not None:
-            is_unheard = self.silence.is_unheard(device, agent.state, figures.output_level_db)
-            self._judge_sound(key, agent, is_unheard=is_unheard)
+        self._measured(key, agent, payload)
         if agent.is_silent:
             agent.is_silent = False
             await self._tell_server(key, agent)
             self._tell(key)
+
+    def _measured(self, key: str, agent: Agent, payload: bytes) -> None:
+        told = self._read(key, Kind.UP_TELEMETRY, payload, AgentTelemetry)
+        if told is not None:
+            self._mirror.tell_telemetry(key, told)
+        agent.measured_at = asyncio.get_running_loop().time()
 
     async def _tell_server(self, key: str, agent: Agent) -> None:
         """Let the server's own table know, where there is news."""

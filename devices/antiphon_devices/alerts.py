@@ -12,6 +12,7 @@ from antiphon_devices.payloads import Alert, now
 from antiphon_devices.topics import ClientTopic, Kind
 
 OPEN_FOR_S = 3600.0
+_AGAIN_AFTER_S = 10.0
 _MAX_PER_CLIENT = 100
 
 
@@ -31,6 +32,7 @@ class Alerts:
         self._counted = counted
         self._open_for_s = open_for_s
         self._open: dict[UUID, dict[ClientTopic, asyncio.TimerHandle]] = {}
+        self._raised_at: dict[ClientTopic, float] = {}
 
     def retained_command(self, client_id: UUID, topic: str) -> None:
         """Somebody sent a command with the retain flag."""
@@ -74,6 +76,36 @@ class Alerts:
             "the two another device_id; otherwise somebody pretends to be it.",
         )
 
+    def too_many_commands(self, client_id: UUID, topic: str) -> None:
+        """An integrator asks for more than the server does."""
+        self._raise(
+            client_id,
+            "too_many_commands",
+            "commands",
+            f"More commands come than the server carries out, such as on {topic}. Those that are "
+            "too many are refused; look for an automation that runs in circles.",
+        )
+
+    def too_many_reports(self, client_id: UUID, topic: str) -> None:
+        """A loudspeaker says more than it should."""
+        self._raise(
+            client_id,
+            "too_many_reports",
+            topic,
+            f"The loudspeaker at {topic} reports without pause. What it said last counts; look at "
+            "its program.",
+        )
+
+    def unknown_topic(self, client_id: UUID, topic: str) -> None:
+        """Somebody asks for something where nothing is read."""
+        self._raise(
+            client_id,
+            "unknown_topic",
+            topic,
+            f"A command came on {topic[:200]}, which is no topic of the contract. Nothing was "
+            "done: look at the ids in it.",
+        )
+
     def close(self) -> None:
         """Forget the timers; the alerts stay open for the next start to sort out."""
         for handles in self._open.values():
@@ -86,19 +118,30 @@ class Alerts:
         mark = hashlib.sha256(topic.encode()).hexdigest()[:12]
         alert_id = f"{code}-{mark}"
         place = ClientTopic(Kind.ALERT, alert_id, client=str(client_id))
+        loop = asyncio.get_running_loop()
         if place in mine:
+            if loop.time() - self._raised_at[place] < _AGAIN_AFTER_S:
+                return
             mine.pop(place).cancel()
         elif len(mine) >= _MAX_PER_CLIENT:
             return
-        loop = asyncio.get_running_loop()
+        self._raised_at[place] = loop.time()
         mine[place] = loop.call_later(self._open_for_s, self._close, client_id, place)
         self._documents.put(
-            place, Alert(id=alert_id, ts=now(), code=code, message=message, topic=topic)
+            place,
+            Alert(
+                id=alert_id,
+                ts=now(),
+                code=code,
+                message=message,
+                topic=topic[:500],
+            ),
         )
         self._counted(client_id, len(mine))
 
     def _close(self, client_id: UUID, place: ClientTopic) -> None:
         mine = self._open.get(client_id, {})
         if mine.pop(place, None) is not None:
+            del self._raised_at[place]
             self._documents.drop(place)
             self._counted(client_id, len(mine))

@@ -16,7 +16,9 @@ from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import Ack, AckStatus
 from antiphon_devices.requests import Expired, Request
 from antiphon_devices.topics import (
+    AskedTopic,
     ClientTopic,
+    FloorTopic,
     InvalidTopic,
     Kind,
     MirrorTopic,
@@ -101,13 +103,16 @@ class Answers:
         error = None if status is AckStatus.COMPLETED else (state.value, reason or _WHY[state])
         self.ack(followed.request, status, error, result={"call_id": str(call_id)})
 
-    def _ack_topic(self, topic: ZoneTopic | ClientTopic | MirrorTopic) -> str:
+    def _ack_topic(self, topic: AskedTopic) -> str:
         match topic:
             case ZoneTopic():
                 return ZoneTopic(Kind.ACK, client=topic.client, zone=topic.zone).render(self._root)
             case MirrorTopic():
                 mirror = MirrorTopic(Kind.ACK, client=topic.client, device=topic.device)
                 return mirror.render(self._root)
+            case FloorTopic():
+                floor = FloorTopic(Kind.ACK, client=topic.client, floor=topic.floor)
+                return floor.render(self._root)
             case _:
                 return ClientTopic(Kind.ACK, client=topic.client).render(self._root)
 

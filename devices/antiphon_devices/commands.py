@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from antiphon.errors import Invalid, NotFound, TooLarge
-from antiphon.plugins import CallRequest, Devices, DeviceView, PlayRequest, Zones
-from antiphon.types import Playback
+from antiphon.errors import Conflict, Invalid, NotFound, Refused, TooLarge
+from antiphon.plugins import CallView, Devices, DeviceView, PlaybackView, PlayRequest, Zones
+from antiphon.types import Playback, Principal
+from antiphon_devices import wishes
 from antiphon_devices.answers import Answers
 from antiphon_devices.mirror import Mirror
 from antiphon_devices.payloads import (
@@ -20,14 +19,15 @@ from antiphon_devices.payloads import (
     Command,
     OrderCommand,
     PlayCommand,
-    SetDocument,
     StopAnnouncementCommand,
 )
-from antiphon_devices.requests import NotSupported, Request, UnknownOp, uuid_of
-from antiphon_devices.topics import ClientTopic, Kind, MirrorTopic, ZoneTopic
+from antiphon_devices.requests import Request, UnknownOp, uuid_of
+from antiphon_devices.setting import Setting
+from antiphon_devices.topics import ClientTopic, FloorTopic, Kind, MirrorTopic, ZoneTopic
 
 _ORDERS = ("identify", "test_tone", "restart")
-_LATER = "This server does not do it yet."
+
+ZoneAct = Callable[[Principal, UUID], Awaitable[PlaybackView]]
 
 
 class Commands:
@@ -38,20 +38,25 @@ class Commands:
         self._devices = devices
         self._mirror = mirror
         self._answers = answers
+        self._setting = Setting(zones, devices, mirror.around)
+        self._plain: Mapping[str, ZoneAct] = {
+            "pause": zones.pause,
+            "resume": zones.resume,
+            "next": zones.next,
+            "previous": zones.previous,
+        }
         self._zone_ops: Mapping[str, Callable[[Request, UUID], Awaitable[None]]] = {
             "announce": self._announce,
             "stop_announcement": self._stop_announcement,
             "play": self._play,
-            "pause": self._pause,
-            "resume": self._resume,
-            "next": self._next,
-            "previous": self._previous,
+            **dict.fromkeys(self._plain, self._act),
         }
 
     async def execute(self, request: Request) -> None:
         """Do it. Raises Refused, Unavailable or TimeoutError where it can not be done."""
         if len(request.message.payload) > MAX_PAYLOAD_BYTES:
             raise TooLarge("The payload", MAX_PAYLOAD_BYTES)
+        request.note_id()
         topic = request.topic
         match topic:
             case ZoneTopic(kind=Kind.SET):
@@ -64,70 +69,35 @@ class Commands:
                 await self._set_device(request, self._device(topic))
             case MirrorTopic():
                 await self._order(request, self._device(topic))
+            case FloorTopic():
+                await self._floor_op(request, uuid_of("floor", topic.floor))
             case ClientTopic():
                 await self._client_op(request)
 
     # --- set ---------------------------------------------------------------------------------
 
     async def _set_zone(self, request: Request, zone_id: UUID) -> None:
-        actions: list[Callable[[], Awaitable[object]]] = []
-        clamped: list[str] = []
-        who = request.principal
-        for name, value in _wishes(request).items():
-            if name == "volume":
-                volume, note = _volume(value)
-                clamped += note
-                actions.append(_later(self._zones.set_volume, who, zone_id, volume))
-            elif name == "playback":
-                actions.append(_later(self._set_playback, request, zone_id, _playback(value)))
-            elif name in ("muted", "source", "schedule_enabled"):
-                raise NotSupported(f"A zone's {name} can not be set. {_LATER}")
-            else:
-                raise UnknownOp(f"set/{name}", ("set/volume", "set/playback"))
-        for act in actions:
-            await act()
+        wished = wishes.wishes(request)
+        limited = await self._setting.zone(request.principal, zone_id, wished)
         await self._mirror.answer_zone(zone_id)
-        self._answer_set(request, clamped)
-
-    async def _set_playback(self, request: Request, zone_id: UUID, wish: Playback) -> None:
-        who = request.principal
-        now = (await self._zones.view(who, zone_id)).playback
-        if wish is now:
-            return
-        if wish is Playback.PAUSED:
-            await self._zones.pause(who, zone_id)
-        elif wish is Playback.STOPPED:
-            await self._zones.stop(who, zone_id)
-        elif now is Playback.PAUSED:
-            await self._zones.resume(who, zone_id)
-        else:
-            await self._zones.play(who, zone_id, PlayRequest())
+        self._answer_set(request, limited)
 
     async def _set_device(self, request: Request, device: DeviceView) -> None:
-        clamped: list[str] = []
-        volume: int | None = None
-        for name, value in _wishes(request).items():
-            if name == "volume":
-                volume, clamped = _volume(value)
-            elif name in ("muted", "latency_ms"):
-                raise NotSupported(f"A loudspeaker's {name} can not be set. {_LATER}")
-            else:
-                raise UnknownOp(f"set/{name}", ("set/volume",))
-        if volume is not None:
-            await self._devices.set_volume(request.principal, device.id, volume)
+        wished = wishes.wishes(request)
+        limited = await self._setting.device(request.principal, device, wished)
         await self._mirror.answer_device(device.id)
-        self._answer_set(request, clamped)
+        self._answer_set(request, limited)
 
-    def _answer_set(self, request: Request, clamped: list[str]) -> None:
-        if clamped:
-            self._answers.ack(request, AckStatus.CLAMPED, ("clamped", " ".join(clamped)))
+    def _answer_set(self, request: Request, limited: list[str]) -> None:
+        if limited:
+            self._answers.ack(request, AckStatus.CLAMPED, ("clamped", " ".join(limited)))
         elif request.wants_ack:
             self._answers.ack(request, AckStatus.COMPLETED)
 
-    # --- cmd ---------------------------------------------------------------------------------
+    # --- announcements -----------------------------------------------------------------------
 
     async def _announce(self, request: Request, zone_id: UUID) -> None:
-        call = _call(request.read(AnnounceCommand), [zone_id])
+        call = wishes.call(request.read(AnnounceCommand), [zone_id])
         view = await self._zones.call(request.principal, call)
         self._answers.follow(request, view, [zone_id])
 
@@ -138,28 +108,35 @@ class Commands:
             if heard is None:
                 raise NotFound("announcement that is heard in zone", zone_id)
             call_id = heard.call_id
-        await self._revoke(request, call_id, zone_id)
+        call = await self._zones.get_call(request.principal, call_id)
+        if all(zone.zone_id != zone_id for zone in call.zones):
+            raise NotFound("call in this zone with the id", call_id)
+        await self._revoke(request, call)
 
     async def _client_op(self, request: Request) -> None:
-        who = request.principal
         if request.op == "announce":
-            command = request.read(AnnounceCommand)
-            view = await self._zones.call(who, _call(command, None))
-            self._answers.follow(request, view, [zone.zone_id for zone in view.zones])
+            await self._announce_in(request, None)
         elif request.op == "stop_announcement":
-            call_id = request.read(StopAnnouncementCommand).call_id
-            if call_id is None:
-                raise Invalid.field("call_id", "say which call; its ack told the id")
-            await self._revoke(request, call_id, None)
+            await self._stop_call(request)
         else:
             raise UnknownOp(request.op, ("announce", "stop_announcement"))
 
-    async def _revoke(self, request: Request, call_id: UUID, zone_id: UUID | None) -> None:
-        call = await self._zones.get_call(request.principal, call_id)
-        if zone_id is not None and all(zone.zone_id != zone_id for zone in call.zones):
-            raise NotFound("call in this zone with the id", call_id)
-        await self._zones.revoke(request.principal, call_id)
-        self._answers.ack(request, AckStatus.COMPLETED, result={"call_id": str(call_id)})
+    async def _announce_in(self, request: Request, zones: list[UUID] | None) -> None:
+        call = wishes.call(request.read(AnnounceCommand), zones)
+        view = await self._zones.call(request.principal, call)
+        self._answers.follow(request, view, [zone.zone_id for zone in view.zones])
+
+    async def _stop_call(self, request: Request) -> None:
+        call_id = request.read(StopAnnouncementCommand).call_id
+        if call_id is None:
+            raise Invalid.field("call_id", "say which call; its ack told the id")
+        await self._revoke(request, await self._zones.get_call(request.principal, call_id))
+
+    async def _revoke(self, request: Request, call: CallView) -> None:
+        await self._zones.revoke(request.principal, call.id)
+        self._answers.ack(request, AckStatus.COMPLETED, result={"call_id": str(call.id)})
+
+    # --- music -------------------------------------------------------------------------------
 
     async def _play(self, request: Request, zone_id: UUID) -> None:
         command = request.read(PlayCommand)
@@ -174,29 +151,62 @@ class Commands:
         await self._zones.play(request.principal, zone_id, play)
         await self._done(request, zone_id)
 
-    async def _pause(self, request: Request, zone_id: UUID) -> None:
+    async def _act(self, request: Request, zone_id: UUID) -> None:
         request.read(Command)
-        await self._zones.pause(request.principal, zone_id)
-        await self._done(request, zone_id)
-
-    async def _resume(self, request: Request, zone_id: UUID) -> None:
-        request.read(Command)
-        await self._zones.resume(request.principal, zone_id)
-        await self._done(request, zone_id)
-
-    async def _next(self, request: Request, zone_id: UUID) -> None:
-        request.read(Command)
-        await self._zones.next(request.principal, zone_id)
-        await self._done(request, zone_id)
-
-    async def _previous(self, request: Request, zone_id: UUID) -> None:
-        request.read(Command)
-        await self._zones.previous(request.principal, zone_id)
+        await self._plain[request.op](request.principal, zone_id)
         await self._done(request, zone_id)
 
     async def _done(self, request: Request, zone_id: UUID) -> None:
         await self._mirror.answer_zone(zone_id)
         self._answers.ack(request, AckStatus.COMPLETED)
+
+    # --- floors ------------------------------------------------------------------------------
+
+    async def _floor_op(self, request: Request, floor_id: UUID) -> None:
+        who = request.principal
+        zones = [view for view in await self._zones.views(who) if view.floor_id == floor_id]
+        if not zones:
+            raise NotFound("floor with zones", floor_id)
+        ids = [zone.zone_id for zone in zones]
+        match request.op:
+            case "announce":
+                await self._announce_in(request, ids)
+            case "stop_announcement":
+                await self._stop_call(request)
+            case "play" | "pause" | "resume" | "stop":
+                request.read(Command)
+                await self._everywhere(request, zones)
+            case _:
+                raise UnknownOp(request.op, _FLOOR)
+
+    async def _everywhere(self, request: Request, zones: list[PlaybackView]) -> None:
+        """Do it in each zone where it makes sense; answered once, with how many did it."""
+        who, done, refused = request.principal, 0, ""
+        for zone in zones:
+            try:
+                await self._on_floor(request.op, who, zone)
+            except Refused as error:  # a zone without music, say; the others are not to blame
+                refused = str(error)
+            else:
+                done += 1
+                await self._mirror.answer_zone(zone.zone_id)
+        if not done:
+            raise Conflict(refused)
+        result: dict[str, Any] = {"zones": done}
+        self._answers.ack(request, AckStatus.COMPLETED, result=result)
+
+    async def _on_floor(self, op: str, who: Principal, zone: PlaybackView) -> None:
+        if op == "pause":
+            if zone.playback is Playback.PLAYING:
+                await self._zones.pause(who, zone.zone_id)
+        elif op == "stop":
+            await self._zones.stop(who, zone.zone_id)
+        elif zone.playback is Playback.PAUSED:
+            await self._zones.resume(who, zone.zone_id)
+        elif op == "play" and zone.playback is Playback.STOPPED:
+            await self._zones.play(who, zone.zone_id, PlayRequest())
+
+    # --- loudspeakers ------------------------------------------------------------------------
 
     async def _order(self, request: Request, device: DeviceView) -> None:
         if request.op not in _ORDERS:
@@ -213,60 +223,4 @@ class Commands:
         return device
 
 
-def _later(
-    act: Callable[..., Awaitable[object]], *arguments: object
-) -> Callable[[], Awaitable[object]]:
-    return lambda: act(*arguments)
-
-
-def _wishes(request: Request) -> dict[str, Any]:
-    """The properties that a `set` names; a bare value is one property."""
-    if request.topic.name is None:
-        return request.read(SetDocument).wishes
-    try:
-        text = request.message.payload.decode().strip()
-    except UnicodeDecodeError:
-        raise Invalid.field(request.topic.name, "is not UTF-8 text") from None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text
-    return {request.topic.name: value}
-
-
-def _volume(value: object) -> tuple[int, list[str]]:
-    """A volume in percent, and what had to be done to make it one."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or (isinstance(value, float) and not math.isfinite(value))
-    ):
-        raise Invalid.field("volume", "is not a number from 0 to 100")
-    within = min(100, max(0, value))
-    note = [f"The volume was limited to {within}."] if within != value else []
-    return round(within), note
-
-
-def _playback(value: object) -> Playback:
-    if isinstance(value, str):
-        for playback in Playback:
-            if playback.value == value:
-                return playback
-    raise Invalid.field("playback", f"is none of {', '.join(Playback)}")
-
-
-def _call(command: AnnounceCommand, zones: list[UUID] | None) -> CallRequest:
-    if command.url is not None:
-        raise NotSupported(f"An announcement can not be fetched from a url. {_LATER}")
-    if command.style not in (None, "over"):
-        raise NotSupported(f"The style {command.style} can not be chosen. {_LATER}")
-    return CallRequest(
-        announcement_id=command.announcement_id,
-        text=command.text,
-        voice=command.voice,
-        zones=zones,
-        all=zones is None,
-        band=command.band,
-        chime=command.chime,
-        expires_in_s=command.expires_in_s,
-    )
+_FLOOR = ("announce", "stop_announcement", "play", "pause", "resume", "stop")

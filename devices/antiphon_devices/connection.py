@@ -34,7 +34,7 @@ _FAREWELL_TIMEOUT_S = 2.0
 _SETTLED_S = 10.0
 _IN_FLIGHT = 64
 _FILTERS_AT_ONCE = 200
-_MAX_QUEUED_INCOMING = 20_000
+_MAX_QUEUED_INCOMING = 200_000  # as many as our own broker keeps for us
 _MOST_DELAY_S = 15.0
 # An account may be made at any moment, and whoever makes it stands there and waits.
 _REFUSED_DELAY_S = 2.0

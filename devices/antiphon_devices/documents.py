@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from antiphon_devices.outbox import Outbox
+from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import Written, now
 from antiphon_devices.topics import Topic
 
@@ -45,6 +45,11 @@ class Documents:
     def put_word(self, topic: Topic, word: bytes) -> None:
         """Publish a plain word, such as `online`."""
         self._outbox.hold(topic.render(self.root), word)
+
+    def say(self, topic: Topic, document: Written, *, expires_s: int, qos: int = 1) -> None:
+        """Send a document that is not kept: what happens, or figures that the next replace."""
+        message = Outgoing(topic.render(self.root), document.encode(), expires_s=expires_s, qos=qos)
+        self._outbox.say(message)
 
     def again(self, topic: Topic) -> None:
         """Publish the document once more, with a new `ts`: the answer to a `set`."""

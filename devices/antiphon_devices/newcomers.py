@@ -17,7 +17,7 @@ from antiphon_devices.mirror import Mirror
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.payloads import OFFLINE
 from antiphon_devices.topics import DeviceTopic, EnrolTopic, Kind, device_key
-from antiphon_devices.turns import Turns
+from antiphon_devices.turns import Turns, Work
 
 _COMMAND_EXPIRES_S = 30
 _LONGEST_MISTAKE = 300
@@ -62,7 +62,7 @@ class Newcomers:
         """The broker is there: its accounts are brought up to date."""
         self.control.is_connected = True
         if self._joining is not None:
-            self._turns.take("sync", self._joining.accounts.sync, self._failed)
+            self._turns.take("sync", Work("sync", self._joining.accounts.sync, self._failed))
 
     def lost(self) -> None:
         """The broker is away."""
@@ -79,7 +79,7 @@ class Newcomers:
                 self._outbox.empty(message.topic)
         elif self._joining is not None and self._joining.may_ask():
             work = partial(self._joining.asked, topic.device, message)
-            self._turns.take("join", work, self._failed)
+            self._turns.take("join", Work(topic.device, work, self._failed))
 
     def conflicted(self, key: str) -> None:
         """Another machine comes under the id of this loudspeaker."""
@@ -107,7 +107,8 @@ class Newcomers:
         for kind in (Kind.UP_STATUS, Kind.UP_INFO, Kind.UP_STATE):
             self._outbox.empty(DeviceTopic(kind, device=key).render(self._root))
         if self._joining is not None:
-            self._turns.take("join", partial(self._joining.forget, key), self._failed)
+            work = partial(self._joining.forget, key)
+            self._turns.take("join", Work(key, work, self._failed))
 
     def _failed(self, error: Exception) -> None:
         self._log.warning("MQTT: a request to join could not be dealt with: %s", error)

@@ -51,6 +51,9 @@ def news(event: ZoneEvent) -> tuple[str, Written] | None:
             return None
 
 
+SCHEDULE_NEWS: tuple[type[Event], ...] = (ScheduleFired, ScheduleSuppressed, ScheduleMissed)
+
+
 def _track(event: TrackStarted | TrackFinished | TrackSkipped) -> TrackEvent:
     more: dict[str, object]
     common = {"ts": event.at, "music_id": event.music_id, "title": event.title}

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, KeysView
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,20 @@ class Outgoing:
     qos: int = 1
 
 
+Witness = Callable[[Outgoing], None]
+
+
 class Outbox:
     """Retained documents, of which the newest per topic counts, and passing messages in order.
+
+    All that server and agents ever publish goes through here. `witnesses` are shown every message:
+    the tests hold it against the contract.
 
     Documents need no bound: there is one per topic. Of passing messages the newest `passing_limit`
     are kept while the broker is away; older ones are lost and counted in `dropped`.
     """
+
+    witnesses: ClassVar[list[Witness]] = []
 
     def __init__(self, passing_limit: int = 1000) -> None:
         self._documents: dict[str, bytes] = {}
@@ -116,3 +125,5 @@ class Outbox:
     def _wait(self, key: str | int, message: Outgoing) -> None:
         self._waiting[key] = message
         self._filled.set()
+        for witness in self.witnesses:
+            witness(message)

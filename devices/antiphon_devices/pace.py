@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from operator import itemgetter
+from itertools import count
 from typing import Generic, TypeVar
 
 K_ = TypeVar("K_", bound=Hashable)
 
 _log = logging.getLogger(__name__)
+_KEPT = 20_000
 
 
 class Pace(Generic[K_]):
     """Runs `act(key)` after `mark(key)`: the first time at once, then not before `interval_s`.
 
     Marks that come meanwhile become one run, so the last change is never missed. A run that
-    raises or takes longer than `timeout_s` is logged; the others go on.
+    raises is logged; one that takes longer than `timeout_s` is tried again. The others go on.
     """
 
     def __init__(
@@ -26,35 +29,42 @@ class Pace(Generic[K_]):
         self._act = act
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._due: dict[K_, float] = {}
+        self._due: set[K_] = set()
+        self._ready: deque[K_] = deque()
+        self._later: list[tuple[float, int, K_]] = []
+        self._numbers = count()
         self._last: dict[K_, float] = {}
         self._marked = asyncio.Event()
 
     def mark(self, key: K_) -> None:
         """Something changed for `key`."""
-        if key not in self._due:
-            now = asyncio.get_running_loop().time()
-            last = self._last.get(key)
-            self._due[key] = now if last is None else max(now, last + self._interval_s)
-            self._marked.set()
+        if key in self._due:
+            return
+        self._due.add(key)
+        last = self._last.get(key)
+        if last is None or last + self._interval_s <= asyncio.get_running_loop().time():
+            self._ready.append(key)
+        else:
+            at = last + self._interval_s
+            heapq.heappush(self._later, (at, next(self._numbers), key))
+        self._marked.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
-            key, at = min(self._due.items(), key=itemgetter(1), default=(None, None))
-            if key is None or at is None:
-                self._marked.clear()
-                await self._marked.wait()
-            elif (wait_s := at - clock()) > 0:
-                self._marked.clear()
-                await self._marked_within(wait_s)
-            else:
-                del self._due[key]
+            while self._later and self._later[0][0] <= clock():
+                self._ready.append(heapq.heappop(self._later)[2])
+            if self._ready:
+                key = self._ready.popleft()
+                self._due.discard(key)
                 self._remember(key, clock())
                 await self._run_one(key)
+                continue
+            self._marked.clear()
+            await self._marked_within(self._later[0][0] - clock() if self._later else None)
 
-    async def _marked_within(self, wait_s: float) -> None:
+    async def _marked_within(self, wait_s: float | None) -> None:
         try:
             async with asyncio.timeout(wait_s):
                 await self._marked.wait()
@@ -65,11 +75,14 @@ class Pace(Generic[K_]):
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._act(key)
+        except TimeoutError:
+            _log.warning("Publishing a change of %s took too long; it is tried again", key)
+            self.mark(key)
         except Exception:
             _log.exception("Publishing a change of %s failed", key)
 
     def _remember(self, key: K_, now: float) -> None:
-        if len(self._last) > 10_000:
+        if len(self._last) > _KEPT:
             horizon = now - self._interval_s
             self._last = {k: at for k, at in self._last.items() if at > horizon}
         self._last[key] = now

@@ -108,6 +108,40 @@ class Alert(Written):
     topic: str | None
 
 
+class SourceState(Written):
+    """Where music comes from: a folder, a channel playlist. Names are unique within a client."""
+
+    id: str
+    name: str
+    type: str
+
+
+class ClientSources(Written):
+    """`client/<client>/sources`: what the zones can be set to play."""
+
+    rev: int
+    ts: Timestamp
+    sources: list[SourceState]
+
+
+class FloorInfo(Written):
+    """`…/floor/<floor>/info`."""
+
+    floor_id: UUID
+    client_id: UUID
+    name: str
+    protocol: str = PROTOCOL
+
+
+class FloorState(Written):
+    """`…/floor/<floor>/state`."""
+
+    rev: int
+    ts: Timestamp
+    zones: ZoneCounts
+    devices: DeviceCounts
+
+
 class ZoneInfo(Written):
     """`…/zone/<zone>/info`."""
 
@@ -143,14 +177,6 @@ class AnnouncementState(Written):
     band: Band
     started_at: Timestamp
     ends_at: Timestamp
-
-
-class SourceState(Written):
-    """Where the music comes from."""
-
-    id: str
-    name: str
-    type: str
 
 
 class OnlineCounts(Written):
@@ -267,6 +293,7 @@ class DeviceInfo(Written):
     model: str | None
     firmware_version: str | None
     ip: str | None
+    booted_at: Timestamp | None
     protocol: str = PROTOCOL
 
 
@@ -277,10 +304,24 @@ class DeviceState(Written):
     ts: Timestamp
     zone_id: UUID | None
     volume: Percent
-    muted: bool | None
+    muted: bool
     latency_ms: int
     last_seen: Timestamp | None
     problems: list[str]
+
+
+class DeviceTelemetry(Written):
+    """`client/<client>/device/<device>/telemetry`: what the loudspeaker measured last."""
+
+    ts: Timestamp
+    uptime_s: float | None = None
+    cpu_pct: float | None = None
+    cpu_temp_c: float | None = None
+    mem_used_pct: float | None = None
+    disk_used_pct: float | None = None
+    wifi_rssi_dbm: float | None = None
+    clock_offset_ms: float | None = None
+    output_level_db: float | None = None
 
 
 class AckStatus(StrEnum):
@@ -334,7 +375,7 @@ class AnnounceCommand(Command):
 
     text: str | None = Field(default=None, min_length=1, max_length=5_000)
     announcement_id: UUID | None = None
-    url: str | None = None
+    url: str | None = Field(default=None, min_length=1, max_length=2_000)
     voice: str | None = Field(default=None, max_length=100)
     band: Band | None = None
     style: Literal["over", "pause", "between"] | None = None
@@ -387,6 +428,7 @@ class AgentState(Read):
     """`device/<device>/up/state`, as far as the server reads it."""
 
     rev: int | None = None
+    ts: AwareDatetime | None = None
     volume: Percent | None = None
     muted: bool | None = None
     latency_ms: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -160,7 +160,7 @@ class AgentInfo(Read):
     ip: str | None = None
     mac: str | None = None
     serial: str | None = None
-    booted_at: str | None = None
+    booted_at: AwareDatetime | None = None
     agent: HeardAgent | None = None
     snapclient: HeardSnapclient | None = None
     capabilities: list[str] | None = None
@@ -178,10 +178,20 @@ class HeardEnrolRequest(Read):
     agent: HeardAgent | None = None
 
 
+Figure = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
 class AgentTelemetry(Read):
     """`device/<device>/up/telemetry`, as far as the server reads it."""
 
-    output_level_db: float | None = Field(default=None, ge=-200, le=50)
+    uptime_s: Figure = None
+    cpu_pct: Figure = None
+    cpu_temp_c: Figure = None
+    mem_used_pct: Figure = None
+    disk_used_pct: Figure = None
+    wifi_rssi_dbm: Figure = None
+    clock_offset_ms: Figure = None
+    output_level_db: Figure = None
 
 
 class AgentAck(Read):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from antiphon.errors import FieldError, Invalid, NotFound, Refused
 from antiphon.types import Principal, Via
 from antiphon_devices.connection import Incoming
 from antiphon_devices.payloads import Command, now
-from antiphon_devices.topics import ClientTopic, Kind, MirrorTopic, ZoneTopic
+from antiphon_devices.topics import AskedTopic, Kind
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -44,11 +46,18 @@ class Expired(Refused):
     title = "Too late"
 
 
+class ClockSkew(Refused):
+    """The command comes from the future: how old it is can not be told."""
+
+    code = "clock_skew"
+    title = "The clocks differ"
+
+
 @dataclass(slots=True)
 class Request:
     """One message on a `set` or `cmd` topic. `id` is the sender's, once it could be read."""
 
-    topic: ZoneTopic | ClientTopic | MirrorTopic
+    topic: AskedTopic
     message: Incoming
     id: str | None = None
 
@@ -69,6 +78,16 @@ class Request:
         """Whether the sender asked for an answer in its own right."""
         return self.id is not None or self.message.response_topic is not None
 
+    def note_id(self) -> None:
+        """Find the sender's id in the payload, so that an answer carries it whatever comes."""
+        try:
+            found = json.loads(self.message.payload)
+        except (ValueError, RecursionError):
+            return
+        said = found.get("id") if isinstance(found, dict) else None
+        if isinstance(said, str) and 0 < len(said) <= 64:
+            self.id = said
+
     def read(self, model: type[CommandT]) -> CommandT:
         """The payload as `model`. Raises Invalid, or Expired where it came too late."""
         payload = self.message.payload.strip() or b"{}"
@@ -77,12 +96,23 @@ class Request:
         except ValidationError as error:
             raise Invalid(list(_field_errors(error)), what="The payload") from None
         self.id = command.id
-        if command.ts is not None and (now() - command.ts).total_seconds() > command.ttl_s:
-            raise Expired(
-                f"The command was sent at {command.ts.isoformat()} and may be {command.ttl_s:g} s "
-                "old; that time is over."
-            )
+        if command.ts is not None:
+            _check_age(command.ts, command.ttl_s)
         return command
+
+
+def _check_age(sent_at: datetime, ttl_s: float) -> None:
+    age_s = (now() - sent_at).total_seconds()
+    if age_s > ttl_s:
+        raise Expired(
+            f"The command was sent at {sent_at.isoformat()} and may be {ttl_s:g} s old; "
+            "that time is over."
+        )
+    if age_s < -ttl_s:
+        raise ClockSkew(
+            f"The command says that it was sent at {sent_at.isoformat()}, which is {-age_s:.0f} s "
+            "ahead of the server's clock. Set the clocks, or leave out ts."
+        )
 
 
 def uuid_of(what: str, text: str) -> UUID:

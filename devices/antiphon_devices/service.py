@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from antiphon.errors import ProgramMissing
@@ -19,22 +20,29 @@ from antiphon_devices.bridge import PART, Bridge, bridged
 from antiphon_devices.broker import ENROL_FILE, keeping_broker
 from antiphon_devices.driver import AgentDriver
 from antiphon_devices.joining import Joining
-from antiphon_devices.mirror import SERVER, Building, Clients
-from antiphon_devices.payloads import ClientInfo
+from antiphon_devices.mirror import SERVER, Building, Clients, Floors
+from antiphon_devices.payloads import ClientInfo, FloorInfo
 from antiphon_devices.settings import BrokerAddress, MqttSettings
 
 
 @asynccontextmanager
 async def mqtt_service(
-    context: PluginContext, clients: Clients | None = None, book: Book | None = None
+    context: PluginContext,
+    clients: Clients | None = None,
+    floors: Floors | None = None,
+    book: Book | None = None,
 ) -> AsyncIterator[None]:
     """Run MQTT as the settings want it. Never fails for want of a broker: MQTT is then off."""
     settings = context.settings if isinstance(context.settings, MqttSettings) else MqttSettings()
     building = Building(
-        context.zones,
-        context.devices,
-        clients or clients_of_database,
-        settings.telemetry_interval_s,
+        zones=context.zones,
+        devices=context.devices,
+        clients=clients or clients_of_database,
+        floors=floors or floors_of_database,
+        media=context.media,
+        schedules=context.schedules,
+        telemetry_interval_s=settings.telemetry_interval_s,
+        public_url=context.public_url,
     )
     async with AsyncExitStack() as stack:
         if settings.is_off:
@@ -85,4 +93,15 @@ async def clients_of_database() -> Mapping[UUID, ClientInfo]:
             client_id=client.id, name=client.business_name or client.name, timezone=client.timezone
         )
         for client in await scoped(Client, SERVER)
+    }
+
+
+async def floors_of_database() -> Mapping[UUID, FloorInfo]:
+    """All floors, by id."""
+    rows = scoped(Client, SERVER).filter(floors__deleted_at__isnull=True)
+    found: Sequence[Any] = await rows.values_list("id", "floors__id", "floors__name")
+    return {
+        floor_id: FloorInfo(floor_id=floor_id, client_id=client_id, name=name)
+        for client_id, floor_id, name in found
+        if floor_id is not None
     }

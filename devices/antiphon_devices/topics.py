@@ -28,6 +28,8 @@ class Kind(StrEnum):
     INFO = "info"
     STATE = "state"
     TRACK = "track"
+    SOURCES = "sources"
+    TELEMETRY = "telemetry"
     ALERT = "alert"
     EVENT = "event"
     ACK = "ack"
@@ -55,8 +57,8 @@ class Kind(StrEnum):
 
 
 _RETAINED = frozenset(
-    {Kind.STATUS, Kind.INFO, Kind.STATE, Kind.TRACK, Kind.ALERT, Kind.UP_STATUS, Kind.UP_INFO}
-    | {Kind.UP_STATE, Kind.DOWN_DESIRED}
+    {Kind.STATUS, Kind.INFO, Kind.STATE, Kind.TRACK, Kind.SOURCES, Kind.ALERT, Kind.UP_STATUS}
+    | {Kind.UP_INFO, Kind.UP_STATE, Kind.DOWN_DESIRED}
 )
 _NAMED = frozenset({Kind.ALERT, Kind.EVENT, Kind.CMD, Kind.DOWN_CMD})
 
@@ -132,7 +134,9 @@ class ServerTopic(Topic):
 class ClientTopic(Topic):
     """`client/<client>/…`: a tenant as a whole."""
 
-    _ends = frozenset({Kind.INFO, Kind.STATE, Kind.ALERT, Kind.EVENT, Kind.CMD, Kind.ACK})
+    _ends = frozenset(
+        {Kind.INFO, Kind.STATE, Kind.SOURCES, Kind.ALERT, Kind.EVENT, Kind.CMD, Kind.ACK}
+    )
 
     client: str
 
@@ -141,6 +145,22 @@ class ClientTopic(Topic):
 
     def _place(self) -> str:
         return f"client/{self.client}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorTopic(Topic):
+    """`client/<client>/floor/<floor>/…`: all zones of a floor."""
+
+    _ends = frozenset({Kind.INFO, Kind.STATE, Kind.CMD, Kind.ACK})
+
+    client: str
+    floor: str
+
+    def _ids(self) -> tuple[str, ...]:
+        return (self.client, self.floor)
+
+    def _place(self) -> str:
+        return f"client/{self.client}/floor/{self.floor}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +185,9 @@ class ZoneTopic(Topic):
 class MirrorTopic(Topic):
     """`client/<client>/device/<device>/…`: a loudspeaker as integrators see it."""
 
-    _ends = frozenset({Kind.STATUS, Kind.INFO, Kind.STATE, Kind.SET, Kind.CMD, Kind.ACK})
+    _ends = frozenset(
+        {Kind.STATUS, Kind.INFO, Kind.STATE, Kind.TELEMETRY, Kind.SET, Kind.CMD, Kind.ACK}
+    )
 
     client: str
     device: str
@@ -207,6 +229,9 @@ class EnrolTopic(Topic):
         return f"enroll/{self.device}"
 
 
+AskedTopic = ZoneTopic | FloorTopic | ClientTopic | MirrorTopic
+
+
 def parse(root: str, text: str) -> Topic:
     """The topic that `text` spells. Raises InvalidTopic for whatever is not of the contract."""
     if not text.startswith(f"{root}/"):
@@ -216,6 +241,8 @@ def parse(root: str, text: str) -> Topic:
             return ServerTopic(*_end(end))
         case ["client", client, "zone", zone, *end]:
             return ZoneTopic(*_end(end), client=client, zone=zone)
+        case ["client", client, "floor", floor, *end]:
+            return FloorTopic(*_end(end), client=client, floor=floor)
         case ["client", client, "device", device, *end]:
             return MirrorTopic(*_end(end), client=client, device=device)
         case ["client", client, *end]:

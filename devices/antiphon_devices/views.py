@@ -17,13 +17,19 @@ from antiphon_devices.payloads import (
     DeviceCounts,
     DeviceInfo,
     DeviceState,
+    DeviceTelemetry,
+    FloorState,
     OnlineCounts,
+    ScheduleState,
     SnapserverAddress,
+    SourceState,
     Track,
     ZoneCounts,
     ZoneInfo,
     ZoneState,
+    now,
 )
+from antiphon_devices.reports import AgentInfo, AgentTelemetry
 
 # A loudspeaker that plays nothing though its zone does; for people, in `problems`.
 SILENT = "silent"
@@ -36,15 +42,22 @@ def zone_info(zone: PlaybackView) -> ZoneInfo:
     )
 
 
-def zone_state(zone: PlaybackView, devices: OnlineCounts) -> ZoneState:
+def zone_state(
+    zone: PlaybackView,
+    devices: OnlineCounts,
+    source: SourceState | None,
+    schedule: ScheduleState,
+) -> ZoneState:
     """What a zone was asked to do, and what is heard there."""
     return ZoneState(
         rev=0,
         ts=UNSTAMPED,
         volume=zone.volume,
-        muted=False,
+        muted=zone.muted,
         playback=zone.playback,
         activity=_activity(zone),
+        source=source,
+        schedule=schedule,
         announcement=_announcement(zone),
         devices=devices,
         problems=list(zone.problems),
@@ -71,8 +84,8 @@ def _announcement(zone: PlaybackView) -> AnnouncementState | None:
     )
 
 
-def track(zone: PlaybackView) -> Track:
-    """What plays, and where in it."""
+def track(zone: PlaybackView, public_url: str) -> Track:
+    """What plays, and where in it. The picture needs an address that others reach."""
     if (playing := zone.track) is None:
         return Track()
     return Track(
@@ -82,6 +95,7 @@ def track(zone: PlaybackView) -> Track:
         duration_s=round(playing.duration_s, 3),
         position_s=round(zone.position_s, 3),
         position_at=zone.position_at,
+        art_url=f"{public_url}/api/v1/{playing.art}" if public_url and playing.art else None,
     )
 
 
@@ -99,20 +113,29 @@ def goes_on(before: PlaybackView, after: PlaybackView, slack_s: float = 1.0) -> 
 
 def client_state(zones: Iterable[PlaybackView], online: Iterable[bool], alerts: int) -> ClientState:
     """A tenant in figures; `online` has one entry per loudspeaker."""
+    counts, devices = _zone_counts(zones), _device_counts(online)
+    return ClientState(rev=0, ts=UNSTAMPED, zones=counts, devices=devices, alerts=alerts)
+
+
+def floor_state(zones: Iterable[PlaybackView], online: Iterable[bool]) -> FloorState:
+    """A floor in figures; `online` has one entry per loudspeaker in a zone of it."""
+    counts, devices = _zone_counts(zones), _device_counts(online)
+    return FloorState(rev=0, ts=UNSTAMPED, zones=counts, devices=devices)
+
+
+def _zone_counts(zones: Iterable[PlaybackView]) -> ZoneCounts:
     asked = [zone.playback for zone in zones]
+    return ZoneCounts(total=len(asked), playing=asked.count(Playback.PLAYING))
+
+
+def _device_counts(online: Iterable[bool]) -> DeviceCounts:
     reachable = list(online)
-    return ClientState(
-        rev=0,
-        ts=UNSTAMPED,
-        zones=ZoneCounts(total=len(asked), playing=asked.count(Playback.PLAYING)),
-        devices=DeviceCounts(
-            total=len(reachable), online=reachable.count(True), offline=reachable.count(False)
-        ),
-        alerts=alerts,
+    return DeviceCounts(
+        total=len(reachable), online=reachable.count(True), offline=reachable.count(False)
     )
 
 
-def device_info(device: DeviceView, client_id: object) -> DeviceInfo:
+def device_info(device: DeviceView, client_id: object, agent: AgentInfo | None) -> DeviceInfo:
     """What a loudspeaker is."""
     return DeviceInfo.model_validate(
         {
@@ -124,12 +147,17 @@ def device_info(device: DeviceView, client_id: object) -> DeviceInfo:
             "model": device.model or None,
             "firmware_version": device.firmware_version or None,
             "ip": device.ip_address or None,
+            "booted_at": agent.booted_at if agent else None,
         }
     )
 
 
 def device_state(
-    device: DeviceView, agent: AgentState | None, *, is_unheard: bool = False
+    device: DeviceView,
+    agent: AgentState | None,
+    *,
+    clock_differs: bool = False,
+    is_unheard: bool = False,
 ) -> DeviceState:
     """How a loudspeaker is, as far as the server and, where there is one, its agent know."""
     problems = list(agent.problems) if agent else []
@@ -137,12 +165,14 @@ def device_state(
         problems.append(f"snapclient_{agent.snapclient}")
     if is_unheard:
         problems.append(SILENT)
+    if clock_differs:
+        problems.append("clock_skew")
     return DeviceState(
         rev=0,
         ts=UNSTAMPED,
         zone_id=device.zone_id,
         volume=device.volume,
-        muted=agent.muted if agent else None,
+        muted=device.muted,
         latency_ms=device.latency_ms,
         last_seen=device.last_seen,
         problems=problems,
@@ -159,6 +189,7 @@ def desired(device: DeviceView, server: StreamServer | None, telemetry_interval_
         zone_id=device.zone_id,
         snapserver=address,
         volume=device.volume,
+        muted=device.muted,
         latency_ms=device.latency_ms,
         telemetry_interval_s=telemetry_interval_s,
     )
@@ -168,3 +199,8 @@ def online_counts(online: Iterable[bool]) -> OnlineCounts:
     """The loudspeakers of one zone."""
     reachable = list(online)
     return OnlineCounts(online=reachable.count(True), total=len(reachable))
+
+
+def telemetry(told: AgentTelemetry) -> DeviceTelemetry:
+    """What a loudspeaker's agent measured."""
+    return DeviceTelemetry(ts=now(), **told.model_dump())

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from antiphon.errors import AntiphonError
 from antiphon.plugins import MediaRef, MediaSource, PluginContext, Route, hookimpl
 from antiphon_announcements.clips import ClipStore
+from antiphon_announcements.fetched import UrlSource
 from antiphon_announcements.files import sweep
 from antiphon_announcements.library import AnnouncementLibrary
 from antiphon_announcements.routes import announcement_routes
@@ -22,6 +23,7 @@ from antiphon_announcements.template_routes import template_routes
 from antiphon_announcements.templates import Templates
 
 _MEGABYTE = 1_000_000
+_LEFTOVERS = ("incoming/*", "spoken/*/*.part*", "fetched/*/*.part*", "*/*.part*")
 _NOBODY = UUID(int=0)  # a chime is everybody's
 
 
@@ -39,14 +41,14 @@ def antiphon_models() -> Sequence[str]:
 
 @hookimpl
 def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
-    """Stored announcements, texts and chimes."""
+    """Stored announcements, texts, files behind a URL and chimes."""
     settings = _settings(context)
     clips = ClipStore(context.jobs)
+    cache_bytes = settings.spoken_cache_mb * _MEGABYTE
     return [
         AnnouncementSource(context.media_dir),
-        TextSource(
-            context.speech, clips, context.data_dir / "spoken", settings.spoken_cache_mb * _MEGABYTE
-        ),
+        TextSource(context.speech, clips, context.data_dir / "spoken", cache_bytes),
+        UrlSource(clips, context.data_dir / "fetched", settings.url_hosts, cache_bytes),
         ChimeSource(context.jobs, clips, context.data_dir / "chimes", settings.chime),
     ]
 
@@ -70,7 +72,7 @@ def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextMa
 
 @asynccontextmanager
 async def _prepared(context: PluginContext) -> AsyncIterator[None]:
-    await asyncio.to_thread(sweep, context.data_dir, "spoken/*/*.part*", "*/*.part*")
+    await asyncio.to_thread(sweep, context.data_dir, *_LEFTOVERS)
     chime = asyncio.create_task(_make_chime(context), name="make the chime")
     try:
         yield

@@ -9,7 +9,14 @@ from contextlib import ExitStack
 
 from antiphon.plugins import Mqtt, MqttMessage
 from antiphon_homeassistant.discovery import MIGRATE, Announcer
-from antiphon_homeassistant.house import FILTERS, PLAYER_STATES, House, Place, Rank
+from antiphon_homeassistant.house import (
+    FILTERS,
+    PLAYER_STATES,
+    SOURCES,
+    House,
+    Place,
+    Rank,
+)
 from antiphon_homeassistant.settings import HomeAssistantSettings
 
 _AT_ONCE = 100
@@ -28,6 +35,7 @@ class Bridge:
         settings: HomeAssistantSettings,
         log: logging.Logger,
         *,
+        public_url: str = "",
         quiet_s: float = 2.0,
         jitter_s: tuple[float, float] = (1.0, 5.0),
     ) -> None:
@@ -37,7 +45,7 @@ class Bridge:
         self._log = log
         self._quiet_s = quiet_s
         self._jitter_s = jitter_s
-        self._house = House(mqtt.root)
+        self._house = House(mqtt.root, public_url)
         self._clients: set[str] = set()
         self._changed: set[Place] = set()
         self._found: set[str] = set()
@@ -54,6 +62,7 @@ class Bridge:
             for name in FILTERS:
                 self._undo.callback(self._mqtt.documents(self._below(name), self._info))
             self._undo.callback(self._mqtt.documents(self._below(PLAYER_STATES), self._state))
+            self._undo.callback(self._mqtt.documents(self._below(SOURCES), self._sources))
             await self._mqtt.connected()  # before that not all documents may be there
             await self._look()
             if not self._is_enabled:
@@ -85,6 +94,14 @@ class Bridge:
 
     def _state(self, message: MqttMessage) -> None:
         self._change(self._house.take_state(message))
+
+    def _sources(self, message: MqttMessage) -> None:
+        places = self._house.take_sources(message)
+        # At once: a zone's state that names a new source comes right behind, and Home Assistant
+        # refuses one that is not among the options.
+        for place in places & self._told.keys():
+            self._tell(place)
+        self._change(places)
 
     def _change(self, places: set[Place]) -> None:
         if places:

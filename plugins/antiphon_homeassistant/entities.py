@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from antiphon.types import CallState
@@ -37,9 +37,11 @@ def entities_of(house: House, place: Place) -> Sequence[Entity]:
         case Rank.SYSTEM:
             return _system(base, server)
         case Rank.ZONE:
-            return _zone(base, [server, {"topic": f"{base}/status"}])
+            topics = [server, {"topic": f"{base}/status"}]
+            return [*_zone(base, topics), *_choices(house, place, base, topics)]
         case Rank.PLAYER:
-            return _player(base, server)
+            told = _measured(base, server) if house.has_agent(place) else ()
+            return [*_player(base, server), *told]
 
 
 def device_of(house: House, place: Place) -> dict[str, Any]:
@@ -90,6 +92,24 @@ def _volume(base: str, available: Config) -> Entity:
         "optimistic": False,
     }
     return Entity("number", "volume", "Volume", config | available)
+
+
+def _switch(key: str, name: str, base: str, prop: str, value: str, icon: str) -> Entity:
+    """Something of a state that is on or off, and can be set."""
+    config = {
+        "state_topic": f"{base}/state",
+        "value_template": f"{{{{ 'ON' if value_json.{value} else 'OFF' }}}}",
+        "command_topic": f"{base}/set/{prop}",
+        "payload_on": "ON",
+        "payload_off": "OFF",
+        "icon": icon,
+        "optimistic": False,
+    }
+    return Entity("switch", key, name, config)
+
+
+def _with(entity: Entity, available: Config) -> Entity:
+    return replace(entity, config=entity.config | available)
 
 
 def _announce(base: str, available: Config, name: str) -> Sequence[Entity]:
@@ -154,6 +174,7 @@ def _zone(base: str, topics: Sequence[Config]) -> Sequence[Entity]:
     skip = {"command_topic": f"{base}/cmd/next", "payload_press": "{}", "icon": "mdi:skip-next"}
     return (
         _volume(base, available),
+        _with(_switch("mute", "Mute", base, "muted", "muted", "mdi:volume-off"), available),
         Entity("switch", "music", "Music", music | state),
         Entity("button", "next", "Next track", skip | available),
         Entity("sensor", "status", "Status", status | state),
@@ -166,6 +187,90 @@ def _zone(base: str, topics: Sequence[Config]) -> Sequence[Entity]:
     )
 
 
+def _choices(house: House, place: Place, base: str, topics: Sequence[Config]) -> Sequence[Entity]:
+    """What a zone has only where there is something behind it."""
+    found: list[Entity] = []
+    if sources := house.sources(place):
+        source = {
+            "state_topic": f"{base}/state",
+            "value_template": "{{ (value_json.source or {}).name | default('None', true) }}",
+            "command_topic": f"{base}/set/source",
+            "options": sources,
+            "icon": "mdi:playlist-music",
+            "optimistic": False,
+        }
+        found.append(Entity("select", "source", "Source", source | _available(*topics)))
+    # Without the plugin that has the schedules, there are none to switch.
+    has_schedules = {
+        "topic": f"{base}/state",
+        "value_template": "{{ 'offline' if value_json.schedule.enabled is none else 'online' }}",
+    }
+    available = _available(*topics, has_schedules)
+    on = _switch(
+        "schedule", "Schedule", base, "schedule_enabled", "schedule.enabled", "mdi:calendar-clock"
+    )
+    change = {
+        "state_topic": f"{base}/state",
+        "value_template": "{{ value_json.schedule.next_change_at }}",
+        "device_class": "timestamp",
+    }
+    found += [
+        _with(on, available),
+        Entity("sensor", "next_change", "Next change", change | available),
+    ]
+    if house.public_url:
+        blank = f"{house.public_url}/api/v1/music-art/none"
+        art = {
+            "url_topic": f"{base}/track",
+            "url_template": f"{{{{ value_json.art_url or '{blank}' }}}}",
+        }
+        found.append(Entity("image", "artwork", "Artwork", art | _available(*topics)))
+    return found
+
+
+def _measured(base: str, server: Config) -> Sequence[Entity]:
+    """What a loudspeaker's agent measures and does."""
+    available = _available(server, {"topic": f"{base}/status"})
+    diagnostic = {"entity_category": "diagnostic"} | available
+    temperature = {
+        "state_topic": f"{base}/telemetry",
+        "value_template": "{{ value_json.cpu_temp_c }}",
+        "device_class": "temperature",
+        "unit_of_measurement": "°C",
+        "state_class": "measurement",
+        "suggested_display_precision": 0,
+    }
+    signal = {
+        "state_topic": f"{base}/telemetry",
+        "value_template": "{{ value_json.wifi_rssi_dbm }}",
+        "device_class": "signal_strength",
+        "unit_of_measurement": "dBm",
+        "state_class": "measurement",
+    }
+    boot = {
+        "state_topic": f"{base}/info",
+        "value_template": "{{ value_json.booted_at }}",
+        "device_class": "timestamp",
+    }
+    identify = {
+        "command_topic": f"{base}/cmd/identify",
+        "payload_press": "{}",
+        "device_class": "identify",
+    }
+    restart = {
+        "command_topic": f"{base}/cmd/restart",
+        "payload_press": "{}",
+        "device_class": "restart",
+    }
+    return (
+        Entity("sensor", "temperature", "Temperature", temperature | diagnostic),
+        Entity("sensor", "wifi", "Wi-Fi signal", signal | diagnostic),
+        Entity("sensor", "last_boot", "Last boot", boot | diagnostic),
+        Entity("button", "identify", "Identify", identify | diagnostic),
+        Entity("button", "restart", "Restart", restart | {"entity_category": "config"} | available),
+    )
+
+
 def _player(base: str, server: Config) -> Sequence[Entity]:
     connection = {
         "state_topic": f"{base}/status",
@@ -174,10 +279,26 @@ def _player(base: str, server: Config) -> Sequence[Entity]:
         "device_class": "connectivity",
         "entity_category": "diagnostic",
     }
+    available = _available(server, {"topic": f"{base}/status"})
+    latency = {
+        "state_topic": f"{base}/state",
+        "value_template": "{{ value_json.latency_ms }}",
+        "command_topic": f"{base}/set/latency_ms",
+        "min": 0,
+        "max": 5000,
+        "step": 1,
+        "mode": "box",
+        "unit_of_measurement": "ms",
+        "entity_category": "config",
+        "icon": "mdi:timer-outline",
+        "optimistic": False,
+    }
     return (
         # It tells of its own topic, so it must not vanish by it.
         Entity("binary_sensor", "connection", "Connection", connection | _available(server)),
-        _volume(base, _available(server, {"topic": f"{base}/status"})),
+        _volume(base, available),
+        _with(_switch("mute", "Mute", base, "muted", "muted", "mdi:volume-off"), available),
+        Entity("number", "latency", "Latency", latency | available),
     )
 
 

@@ -41,17 +41,25 @@ class Place:
 
 FILTERS = ("client/+/info", "client/+/zone/+/info", "client/+/device/+/info")
 PLAYER_STATES = "client/+/device/+/state"
+SOURCES = "client/+/sources"
+_AGENT = "agent"
 
 
 @dataclass(slots=True)
 class House:
-    """Names and places of everything. What is told is taken; what changed by it is returned."""
+    """Names and places of everything. What is told is taken; what changed by it is returned.
+
+    `public_url` is where Home Assistant finds the server itself; empty where nobody knows.
+    """
 
     root: str
+    public_url: str = ""
     names: dict[Place, str] = field(default_factory=dict)
     _zone_of: dict[Place, str] = field(default_factory=dict)
     _players_of: defaultdict[str, set[Place]] = field(default_factory=lambda: defaultdict(set))
     _models: dict[Place, str | None] = field(default_factory=dict)
+    _with_agent: set[Place] = field(default_factory=set)
+    _sources: dict[str, list[str]] = field(default_factory=dict)
 
     def take_info(self, message: MqttMessage) -> set[Place]:
         """A document `info` came, changed, or was taken away (an empty payload)."""
@@ -60,10 +68,12 @@ class House:
             return self._forget(place)
         told = json.loads(message.payload)
         name, model = told["name"] or "Antiphon", told.get("model")
-        is_new = place not in self.names
-        if (self.names.get(place), self._models.get(place)) == (name, model):
+        is_new, has_agent = place not in self.names, told.get("device_type") == _AGENT
+        before = (self.names.get(place), self._models.get(place), self.has_agent(place))
+        if before == (name, model, has_agent):
             return set()
         self.names[place], self._models[place] = name, model
+        (self._with_agent.add if has_agent else self._with_agent.discard)(place)
         return {place, *(self._around(place) if is_new else ())}
 
     def take_state(self, message: MqttMessage) -> set[Place]:
@@ -74,6 +84,24 @@ class House:
             return set()
         self._move(place, zone)
         return {place}
+
+    def take_sources(self, message: MqttMessage) -> set[Place]:
+        """What the zones of a client can be set to play."""
+        client = self._place(message.topic).client
+        told = json.loads(message.payload)["sources"] if message.payload else []
+        names = [source["name"] for source in told]
+        if self._sources.get(client, []) == names:
+            return set()
+        self._sources[client] = names
+        return {place for place in self.names if place.client == client and _is_zone(place)}
+
+    def sources(self, place: Place) -> list[str]:
+        """The names of what a zone can be set to play."""
+        return self._sources.get(place.client, [])
+
+    def has_agent(self, place: Place) -> bool:
+        """Whether a loudspeaker has an agent, which measures and obeys."""
+        return place in self._with_agent
 
     def _move(self, player: Place, zone: str | None) -> None:
         if (before := self._zone_of.pop(player, None)) is not None:
@@ -94,6 +122,7 @@ class House:
     def _forget(self, place: Place) -> set[Place]:
         self.names.pop(place, None)
         self._models.pop(place, None)
+        self._with_agent.discard(place)
         return {place, *self._around(place)}
 
     def _around(self, place: Place) -> Iterable[Place]:
@@ -110,3 +139,7 @@ class House:
                 return Place(Rank.PLAYER, client, device)
             case _:
                 raise ValueError(f"{topic} is about nothing that is announced")
+
+
+def _is_zone(place: Place) -> bool:
+    return place.rank is Rank.ZONE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from antiphon.plugins import PlaybackView
 
@@ -19,14 +20,24 @@ _HEADER = """\
 # there. Fetch it again when zones are added.
 """
 _STATES = "{'announcing': 'playing', 'stopped': 'idle', 'fault': 'idle'}"
+_ATTRIBUTES = (
+    "{{ {'volume_level': value_json.volume / 100, 'is_volume_muted': value_json.muted, "
+    "'source': (value_json.source or {}).name | default(none)} | tojson }}"
+)
 _STEP_PERCENT = 5
 
 
 def package(root: str, zones: Sequence[PlaybackView]) -> str:
     """The package as YAML."""
     players = sorted(zones, key=lambda zone: (zone.name, zone.zone_id))
+    clients = sorted({zone.client_id for zone in zones})
     content = {
-        "mqtt": {"sensor": [_helper(root, zone) for zone in players]},
+        "mqtt": {
+            "sensor": [
+                *(_helper(root, zone) for zone in players),
+                *(_sources(root, client_id) for client_id in clients),
+            ]
+        },
         "media_player": [_player(root, zone) for zone in players],
     }
     return _HEADER + "".join(f"{line}\n" for line in (_lines(content) if players else ["{}"]))
@@ -48,9 +59,27 @@ def _helper(root: str, zone: PlaybackView) -> dict[str, Any]:
         "state_topic": f"{base}/state",
         "value_template": f"{{{{ {_STATES}.get(value_json.activity, value_json.activity) }}}}",
         "json_attributes_topic": f"{base}/state",
-        "json_attributes_template": "{{ {'volume_level': value_json.volume / 100} | tojson }}",
+        "json_attributes_template": _ATTRIBUTES,
         "availability": [{"topic": f"{root}/server/status"}, {"topic": f"{base}/status"}],
         "availability_mode": "all",
+    }
+
+
+def _sources_id(client_id: UUID) -> str:
+    return f"antiphon_{client_id.hex}_sources"
+
+
+def _sources(root: str, client_id: UUID) -> dict[str, Any]:
+    """What there is to choose: how much it is, and as an attribute, what."""
+    base = f"{root}/client/{client_id}"
+    names = "value_json.sources | map(attribute='name') | list"
+    return {
+        "name": _sources_id(client_id).replace("_", " "),
+        "state_topic": f"{base}/sources",
+        "value_template": "{{ value_json.sources | count }}",
+        "json_attributes_topic": f"{base}/sources",
+        "json_attributes_template": f"{{{{ {{'sources': {names}}} | tojson }}}}",
+        "availability": [{"topic": f"{root}/server/status"}],
     }
 
 
@@ -61,6 +90,8 @@ def _player(root: str, zone: PlaybackView) -> dict[str, Any]:
         "volume_set": ("set/volume", "{{ (volume_level * 100) | round | int }}"),
         "volume_up": ("set/volume", f"{{{{ ({volume} + {_STEP_PERCENT}) | round | int }}}}"),
         "volume_down": ("set/volume", f"{{{{ ({volume} - {_STEP_PERCENT}) | round | int }}}}"),
+        "volume_mute": ("set/muted", "{{ is_volume_muted | string | lower }}"),
+        "select_source": ("set/source", "{{ source }}"),
         "media_play": ("set/playback", "playing"),
         "media_pause": ("set/playback", "paused"),
         "media_stop": ("set/playback", "stopped"),
@@ -73,7 +104,13 @@ def _player(root: str, zone: PlaybackView) -> dict[str, Any]:
         "name": zone.name,
         "unique_id": f"antiphon_{zone.zone_id}_player",
         "device_class": "speaker",
-        "attributes": {"state": helper, "volume_level": f"{helper}|volume_level"},
+        "attributes": {
+            "state": helper,
+            "volume_level": f"{helper}|volume_level",
+            "is_volume_muted": f"{helper}|is_volume_muted",
+            "source": f"{helper}|source",
+            "source_list": f"sensor.{_sources_id(zone.client_id)}|sources",
+        },
         "commands": {
             name: {
                 "service": "mqtt.publish",

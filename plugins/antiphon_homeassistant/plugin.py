@@ -40,7 +40,7 @@ async def _bridge(context: PluginContext) -> AsyncIterator[None]:
 
     async def work() -> None:
         mqtt = await context.mqtt.accept()
-        await Bridge(mqtt, settings, context.log).run()
+        await Bridge(mqtt, settings, context.log, public_url=context.public_url).run()
 
     async with asyncio.TaskGroup() as group:
         working = group.create_task(work(), name="home assistant")

@@ -10,6 +10,7 @@ from uuid import UUID
 from tortoise import Tortoise
 
 from antiphon.errors import Conflict, Invalid, NotFound, RestoreRefused
+from antiphon.events import ChoicesChanged, EventBus
 from antiphon.store import IntegrityError
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.tenancy.trash import bring_back, deleted_row, put_away
@@ -22,11 +23,13 @@ class Folders:
     """The folders of all clients. What the principal does not see raises NotFound.
 
     Names are unique within their parent, whatever their case. `changing` is the library's: one
-    change happens at a time, so that nothing is put into a folder that is being deleted.
+    change happens at a time, so that nothing is put into a folder that is being deleted. `bus`
+    hears that there is another choice.
     """
 
-    def __init__(self, changing: asyncio.Lock) -> None:
+    def __init__(self, changing: asyncio.Lock, bus: EventBus | None = None) -> None:
         self._changing = changing
+        self._bus = bus
 
     async def get(self, principal: Principal, folder_id: UUID) -> Folder:
         """One folder."""
@@ -47,7 +50,7 @@ class Folders:
                 if client_id not in (None, parent.client_id):
                     raise Invalid.field("parent_id", "the folder belongs to another client")
                 folder.client_id = parent.client_id
-            return await _save(folder, create=True)
+            return self._told(await _save(folder, create=True))
 
     async def change(
         self, principal: Principal, folder_id: UUID, changes: Mapping[str, Any]
@@ -67,7 +70,7 @@ class Folders:
                 if parent.id in descendants(await parents_of(folder.client_id), [folder.id]):
                     raise Invalid.field("parent_id", "a folder can not lie in itself")
             folder.update_from_dict(dict(changes))
-            return await _save(folder)
+            return self._told(await _save(folder))
 
     async def delete(self, principal: Principal, folder_id: UUID) -> None:
         """Delete an empty folder. Raises Conflict while there is something in it."""
@@ -82,6 +85,7 @@ class Folders:
                 )
             folder.place = None
             await put_away(folder, "place")
+            self._told(folder)
 
     async def restore(self, principal: Principal, folder_id: UUID) -> Folder:
         """Bring a deleted folder back to where it lay.
@@ -97,12 +101,18 @@ class Folders:
                     reason = f"the folder {parent.name!r} around it was deleted; restore that first"
                     raise RestoreRefused(what, reason)
             folder.place = place_of(folder.client_id, folder.parent_id, folder.name.casefold())
-            return await bring_back(folder, what, "another folder has its name there by now")
+            await bring_back(folder, what, "another folder has its name there by now")
+            return self._told(folder)
 
     async def set_cover(self, folder: Folder, cover: str | None) -> Folder:
         """Note where the picture of a folder lies; None for a folder without."""
         folder.cover_image = cover
         await folder.save(update_fields=["cover_image", "updated_at"])
+        return folder
+
+    def _told(self, folder: Folder) -> Folder:
+        if self._bus is not None:
+            self._bus.publish(ChoicesChanged(client_id=folder.client_id))
         return folder
 
     async def reorder(self, principal: Principal, folder_id: UUID, music_ids: list[UUID]) -> None:

@@ -10,6 +10,8 @@ import typer
 from pydantic import BaseModel
 
 from antiphon.plugins import MediaSource, Pictures, PluginContext, Route, hookimpl
+from antiphon_music.art import ArtKeys
+from antiphon_music.art_route import art_route
 from antiphon_music.commands import commands
 from antiphon_music.folder_routes import folder_routes
 from antiphon_music.folders import Folders
@@ -41,15 +43,17 @@ def antiphon_commands() -> typer.Typer:
 @hookimpl
 def antiphon_media_sources(context: PluginContext) -> Sequence[MediaSource]:
     """Tracks, folders, the whole library."""
-    return [MusicSource(context.media_dir)]
+    return [MusicSource(context.media_dir, _art(context))]
 
 
 @hookimpl
 def antiphon_routes(context: PluginContext) -> Sequence[Route]:
     """`folders/` and `music/`."""
     library = _library(context)
-    folders, pictures = Folders(library.changing), Pictures(context.media_dir, context.jobs)
-    return [*folder_routes(folders, pictures), *music_routes(library, folders, pictures)]
+    folders = Folders(library.changing, context.bus)
+    pictures = Pictures(context.media_dir, context.jobs)
+    routes = [*folder_routes(folders, pictures), *music_routes(library, folders, pictures)]
+    return [*routes, art_route(library, _art(context))]
 
 
 @hookimpl
@@ -58,6 +62,10 @@ def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextMa
     library = _library(context)
     measurer = Measurer(library, context.jobs, context.bus, context.log)
     return [keep_measured(library, measurer, context.bus, context.log)]
+
+
+def _art(context: PluginContext) -> ArtKeys:
+    return ArtKeys.of_file(context.data_dir / "art.key")
 
 
 def _library(context: PluginContext) -> Library:

@@ -13,11 +13,12 @@ from uuid import UUID
 from tortoise.functions import Count, Sum
 
 from antiphon.errors import Invalid, NotFound
-from antiphon.plugins import Media, MediaRef, MediaSource, MediaTotals
+from antiphon.plugins import Media, MediaChoice, MediaRef, MediaSource, MediaTotals
 from antiphon.store import Memo
 from antiphon.types import Band
+from antiphon_music.art import ArtKeys
 from antiphon_music.folders import descendants, parents_of
-from antiphon_music.models import MusicFile
+from antiphon_music.models import Folder, FolderType, MusicFile
 
 _PAGE = 2_000
 MUSIC, FOLDER, LIBRARY = "music", "folder", "library"
@@ -30,9 +31,10 @@ Totals = Mapping[str, Mapping[UUID, MediaTotals]]
 class MusicSource(MediaSource):
     """`music` and `folder` by id, `library` with any value: all music that the client has."""
 
-    def __init__(self, media_dir: Path) -> None:
+    def __init__(self, media_dir: Path, art: ArtKeys) -> None:
         self._media_dir = media_dir
         self._totals: Memo[Totals] = Memo(MusicFile, seconds=_TOTALS_S)
+        self._art = art
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -64,6 +66,7 @@ class MusicSource(MediaSource):
             loudness_lufs=loudness_lufs,
             true_peak_db=true_peak_db,
             band=Band.MUSIC,
+            art=f"music-art/{self._art.key(_key(ref))}",
         )
 
     async def describe(self, client_id: UUID, refs: Sequence[MediaRef]) -> Mapping[MediaRef, Media]:
@@ -92,6 +95,14 @@ class MusicSource(MediaSource):
             return await _tracks(client_id, descendants(parents, [key]))
         roots = [key for key, parent in parents.items() if parent is None]
         return await _tracks(client_id, [None, *descendants(parents, roots)])
+
+    async def choices(self, client_id: UUID) -> Sequence[MediaChoice]:
+        """The folders for music."""
+        rows = Folder.filter(client_id=client_id, deleted_at=None, type=FolderType.MUSIC)
+        return [
+            MediaChoice(ref=MediaRef(kind=FOLDER, value=str(key)), name=name)
+            for key, name in await rows.order_by("name", "id").values_list("id", "name")
+        ]
 
     async def totals(self, client_id: UUID | None) -> Totals:
         """See `MediaSource.totals`. Adding up a large library takes a while, so it is kept."""

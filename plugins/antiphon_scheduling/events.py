@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from antiphon.events import Event
+from antiphon.events import PlansChanged
 
 
-class ScheduleChanged(Event):
+class ScheduleChanged(PlansChanged):
     """A schedule was made, changed, switched or deleted."""
 
     schedule_id: UUID
 
 
-class CalendarChanged(Event):
+class CalendarChanged(PlansChanged):
     """A calendar of `client_id` was changed or deleted."""

@@ -21,6 +21,7 @@ class Why(StrEnum):
     OUTRANKED = "outranked"
     SILENT = "silent"
     INACTIVE = "inactive"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

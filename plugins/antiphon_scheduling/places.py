@@ -71,10 +71,13 @@ async def _zones(client_id: UUID | None) -> list[tuple[UUID, Place]]:
     clients = Client.filter(zones__deleted_at__isnull=True, zones__is_active=True)
     if client_id is not None:
         clients = clients.filter(id=client_id)
-    columns = ("id", "zones__id", "zones__quiet_from", "zones__quiet_until", "zones__floor_id")
+    columns = (
+        "id", "zones__id", "zones__quiet_from", "zones__quiet_until", "zones__floor_id",
+        "zones__schedules_enabled",
+    )  # fmt: skip
     rows: Sequence[Any] = await clients.values_list(*columns)
     return [
-        (row[0], Place(row[1], _quiets(row[2], row[3]), row[4]))
+        (row[0], Place(row[1], _quiets(row[2], row[3]), row[4], is_on=row[5]))
         for row in rows
         if row[1] is not None
     ]

@@ -18,12 +18,13 @@ _LIMIT_DAYS = 30 * 366  # how far ahead a time is looked for
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A zone, the quiet hours of its own, and where it lies."""
+    """A zone, the quiet hours of its own, where it lies, and whether schedules may act in it."""
 
     zone_id: UUID
     quiets: Quiets = ()
     floor_id: UUID | None = None
     devices: frozenset[UUID] = frozenset()
+    is_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,8 @@ class Planner:
     ) -> Block | None:
         """What stands in the way of `plan` in a zone, the weightiest reason first."""
         limits, music, zone_id = plan.limits, deed.does.music, place.zone_id
+        if not place.is_on:
+            return Block(zone_id, Why.OFF, "schedules are switched off in this zone")
         day = day_of(instant, plan.zone)
         above = self._layers.above(plan, plan.group(deed.does), place, day)
         if above is not None:

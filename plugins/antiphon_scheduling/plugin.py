@@ -27,6 +27,7 @@ from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
 from antiphon_scheduling.settings import SchedulingSettings
+from antiphon_scheduling.upcoming import Upcoming
 
 
 @hookimpl
@@ -70,7 +71,7 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
 @hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
     """What does by the clock what schedules and channel playlists say."""
-    return [_scheduler(context), _channels(context), _calendars(context)]
+    return [_scheduler(context), _channels(context), _calendars(context), _forecast(context)]
 
 
 @asynccontextmanager
@@ -96,6 +97,15 @@ async def _calendars(context: PluginContext) -> AsyncIterator[None]:
     every = timedelta(hours=settings.calendar_refresh_hours)
     async with CalendarRefresher(context, clock, Calendars(context, clock), every):
         yield
+
+
+@asynccontextmanager
+async def _forecast(context: PluginContext) -> AsyncIterator[None]:
+    withdraw = context.schedules.make(Upcoming(SystemClock(), context.zones))
+    try:
+        yield
+    finally:
+        withdraw()
 
 
 def _grace(context: PluginContext) -> timedelta:

@@ -19,13 +19,12 @@ from tests.fakes.waiting import eventually
 from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 
 from antiphon.events import EventBus
-from antiphon.plugins import MqttOffer, PluginContext
-from antiphon.plugins.media import MediaRegistry
+from antiphon.plugins import MediaRegistry, MqttOffer, PluginContext, SchedulesOffer
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon_devices.accounts.book import MemoryBook
 from antiphon_devices.guests import Guests
 from antiphon_devices.joining import Joining
-from antiphon_devices.payloads import ClientInfo
+from antiphon_devices.payloads import ClientInfo, FloorInfo
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
 
@@ -42,6 +41,10 @@ class World:
     bus: EventBus = field(default_factory=EventBus)
     mqtt: MqttOffer = field(default_factory=MqttOffer)
     book: MemoryBook = field(default_factory=MemoryBook)
+    media: MediaRegistry = field(default_factory=MediaRegistry)
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    floor_names: dict[UUID, str] = field(default_factory=dict)
+    public_url: str = "https://music.example"
 
     def __post_init__(self) -> None:
         self.zone = zone_view(self.client)
@@ -59,6 +62,21 @@ class World:
     def speaker(self) -> str:
         """Where the loudspeaker's topics begin."""
         return f"client/{self.client}/device/{MAC.replace(':', '-')}"
+
+    @property
+    def floor(self) -> str:
+        """Where the topics of the zone's floor begin."""
+        return f"client/{self.client}/floor/{self.zone.floor_id}"
+
+    async def floors(self) -> Mapping[UUID, FloorInfo]:
+        return {
+            zone.floor_id: FloorInfo(
+                floor_id=zone.floor_id,
+                client_id=zone.client_id,
+                name=self.floor_names.get(zone.floor_id, "Ground floor"),
+            )
+            for zone in self.zones.by_id.values()
+        }
 
     @property
     def url(self) -> str:
@@ -90,15 +108,17 @@ class World:
             bus=self.bus,
             zones=self.zones,
             devices=self.devices,
-            media=MediaRegistry(),
+            media=self.media,
             speech=SpeechRegistry(),
             jobs=SimpleNamespace(),  # MQTT has no heavy work
             data_dir=self.data_dir,
             media_dir=self.data_dir,
             log=logging.getLogger("test.mqtt"),
             mqtt=self.mqtt,
+            schedules=self.schedules,
+            public_url=self.public_url,
         )
-        async with mqtt_service(context, self.clients, self.book):
+        async with mqtt_service(context, self.clients, self.floors, self.book):
             yield
 
     @asynccontextmanager

@@ -12,9 +12,14 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from tests.fakes.integrator import ROOT, Heard
+from tests.plugins.homeassistant.schema import entities_in
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "asyncapi.yaml"
+REPLY = "reply"
 _ID = "[a-z0-9][a-z0-9_-]{0,62}"
+_BELOW_ROOT = re.compile("(?:^|/)((?:server|client|device|enroll)/.+)")
+_DISCOVERY = re.compile("/antiphon_[^/]+/[^/]+/config$")
+_MIGRATE = b'{"migrate_discovery":true}'
 
 
 class BreaksContract(AssertionError):
@@ -50,6 +55,12 @@ def resolve(node: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def channels() -> tuple[Channel, ...]:
+    """All channels that have an address."""
+    return tuple(channel for channel in _all() if channel.name != REPLY)
+
+
+@cache
+def _all() -> tuple[Channel, ...]:
     retained: dict[str, bool] = {}
     for operation in document()["operations"].values():
         name = operation["channel"]["$ref"].rsplit("/", 1)[1]
@@ -60,7 +71,9 @@ def channels() -> tuple[Channel, ...]:
 
 
 def _channel(name: str, channel: dict[str, Any], retain: bool | None) -> Channel:
-    pattern = re.escape(channel["address"]).replace(r"\{", "{").replace(r"\}", "}")
+    address = channel["address"] or f"{ROOT}/client/{_ID}/.+"
+    pattern = re.escape(address) if channel["address"] else address
+    pattern = pattern.replace(r"\{", "{").replace(r"\}", "}")
     for parameter, described in channel.get("parameters", {}).items():
         choices = "|".join(resolve(described).get("enum", [_ID]))
         pattern = pattern.replace(f"{{{parameter}}}", f"(?:{choices})")
@@ -77,6 +90,7 @@ def _channel(name: str, channel: dict[str, Any], retain: bool | None) -> Channel
 
 
 def channel_of(topic: str) -> Channel:
+    """The channel of a topic below the root."""
     for channel in channels():
         if channel.pattern.match(f"{ROOT}/{topic}"):
             return channel
@@ -84,14 +98,43 @@ def channel_of(topic: str) -> Channel:
 
 
 def holds(heard: Heard) -> None:
-    """Raise BreaksContract unless the document allows this message of the server's."""
-    channel = channel_of(heard.topic)
-    if re.match(f"device/{_ID}/up/", heard.topic):
-        return  # the server reads there, others write
-    if not heard.payload and heard.retain:
+    """Raise BreaksContract unless the document allows this message."""
+    _judge(heard.topic, heard.payload, retain=heard.retain)
+
+
+def published(topic: str, payload: bytes, *, retain: bool) -> None:
+    """The same for something that server or agent are about to publish, below whatever root."""
+    if _DISCOVERY.search(topic):
+        if payload not in (b"", _MIGRATE):
+            entities_in(topic, payload)
+            if not retain:
+                raise BreaksContract(f"{topic} is not retained")
+        return
+    found = _BELOW_ROOT.search(topic)
+    if found is None:
+        raise BreaksContract(f"{topic} is no topic of the contract")
+    _judge(found[1], payload, retain=retain)
+
+
+def said(topic: str, payload: bytes) -> None:
+    """The same for what a broker passed on live, which does not tell the flag of the sender."""
+    found = _BELOW_ROOT.search(topic)
+    if found is None:
+        raise BreaksContract(f"{topic} is no topic of the contract")
+    _judge(found[1], payload, retain=None)
+
+
+def _judge(topic: str, payload: bytes, *, retain: bool | None) -> None:
+    try:
+        channel = channel_of(topic)
+    except BreaksContract:
+        (channel,) = (one for one in _all() if one.name == REPLY)
+        if not channel.pattern.match(f"{ROOT}/{topic}"):
+            raise
+    if not payload and (retain or channel.retain):
         return  # a retained topic that is emptied
-    if heard.retain != bool(channel.retain):
-        raise BreaksContract(f"{heard.topic} with retain {heard.retain}")
-    value = heard.payload.decode() if channel.is_text else json.loads(heard.payload)
+    if retain is not None and retain != bool(channel.retain):
+        raise BreaksContract(f"{topic} with retain {retain}")
+    value = payload.decode() if channel.is_text else json.loads(payload)
     for mistake in channel.validator.iter_errors(value):
-        raise BreaksContract(f"{heard.topic}: {mistake.message} in {value}")
+        raise BreaksContract(f"{topic}: {mistake.message} in {value}")

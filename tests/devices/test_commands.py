@@ -145,7 +145,13 @@ async def test_what_is_heard_now_can_be_stopped(world: World, integrator: Integr
         ("set/volume", b"\xff", "invalid"),
         ("set/volume", "[" * 15_000, "invalid"),
         ("set/playback", "backwards", "invalid"),
-        ("set/muted", "true", "not_supported"),
+        ("set/muted", "perhaps", "invalid"),
+        ("set/muted", "2", "invalid"),
+        ("set/source", "", "invalid"),
+        ("set/source", "Nothing like it", "invalid"),
+        ("set", {"source": 7}, "invalid"),
+        ("set/schedule_enabled", "true", "not_supported"),
+        ("set", {"muted": True, "volume": "x"}, "invalid"),
         ("set/colour", "blue", "unknown_op"),
         ("set", "{", "invalid"),
         ("set", "[]", "invalid"),
@@ -159,7 +165,9 @@ async def test_what_is_heard_now_can_be_stopped(world: World, integrator: Integr
         ("cmd/announce", {"text": "a", "band": "emergency"}, "invalid"),
         ("cmd/announce", {"text": 7}, "invalid"),
         ("cmd/announce", {"text": "x" * 6_000}, "invalid"),
-        ("cmd/announce", {"url": "http://192.0.2.1/a.mp3"}, "not_supported"),
+        ("cmd/announce", {"url": ""}, "invalid"),
+        ("cmd/announce", {"text": "a", "url": "http://192.0.2.1/a.mp3"}, "invalid"),
+        ("cmd/announce", {"text": "a", "style": "between"}, "not_supported"),
         ("cmd/announce", {"text": "x" * 20_000}, "too_large"),
         ("cmd/pause", "[1]", "invalid"),
         ("cmd/pause", {"id": ""}, "invalid"),
@@ -218,6 +226,19 @@ async def test_a_command_that_comes_too_late_is_not_executed(
     assert not world.zones.asked
     await integrator.send(f"{world.here}/cmd/announce", {**late, "id": "c-9", "ttl_s": 30})
     await integrator.ack(world.here, id="c-9", status="accepted")
+
+
+async def test_a_command_from_the_future_is_refused_and_says_what_to_do(
+    world: World, integrator: Integrator
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    await integrator.send(f"{world.here}/cmd/pause", {"id": "c-9", "ts": ahead.isoformat()})
+    ack = await integrator.ack(world.here, id="c-9", status="rejected", code="clock_skew")
+    assert "Set the clocks" in ack["message"]
+    assert not world.zones.asked
+    soon = datetime.now(UTC) + timedelta(seconds=5)  # clocks are never quite the same
+    await integrator.send(f"{world.here}/cmd/pause", {"id": "c-10", "ts": soon.isoformat()})
+    await integrator.ack(world.here, id="c-10", status="completed")
 
 
 async def test_a_retained_command_is_removed_and_raises_an_alert(

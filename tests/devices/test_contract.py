@@ -21,6 +21,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "ClientInfo": payloads.ClientInfo,
     "ClientState": payloads.ClientState,
     "Alert": payloads.Alert,
+    "ClientSources": payloads.ClientSources,
+    "Source": payloads.SourceState,
+    "FloorInfo": payloads.FloorInfo,
+    "FloorState": payloads.FloorState,
     "ZoneInfo": payloads.ZoneInfo,
     "ZoneState": payloads.ZoneState,
     "Track": payloads.Track,
@@ -31,6 +35,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "Ack": payloads.Ack,
     "MirrorInfo": payloads.DeviceInfo,
     "MirrorState": payloads.DeviceState,
+    "MirrorTelemetry": payloads.DeviceTelemetry,
     "Desired": payloads.Desired,
     "Command": payloads.Command,
     "Announce": payloads.AnnounceCommand,
@@ -41,9 +46,17 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "DeviceAck": reports.AgentAck,
     "DeviceTelemetry": reports.AgentTelemetry,
     "EnrolRequest": reports.HeardEnrolRequest,
+    "ZoneSet": payloads.Command,
+    "MirrorSet": payloads.Command,
     "DeviceOrder": reports.DeviceOrder,
     "MirrorOrder": payloads.OrderCommand,
 }
+
+
+def _op(address: str) -> str:
+    if "/device/" in address:
+        return "identify"
+    return "pause" if "/floor/" in address else "next"
 
 
 def _names(channel: Channel) -> str:
@@ -60,8 +73,8 @@ def test_examples_obey_their_own_schema(channel: Channel) -> None:
 @pytest.mark.parametrize("channel", channels(), ids=_names)
 def test_every_address_is_a_topic_of_the_code_and_explained_in_the_guide(channel: Channel) -> None:
     address = document()["channels"][channel.name]["address"]
-    filled = address.replace("{op}", "identify" if "device/" in address else "next")
-    for parameter in ("clientId", "zoneId", "deviceId", "alertId"):
+    filled = address.replace("{op}", _op(address))
+    for parameter in ("clientId", "floorId", "zoneId", "deviceId", "alertId"):
         filled = filled.replace(f"{{{parameter}}}", "x1")
     topic = parse(ROOT, filled)
     assert channel.pattern.match(filled)

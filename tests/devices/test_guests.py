@@ -61,6 +61,7 @@ def test_the_servers_own_topics_are_out_of_reach(topic_filter: str, does: bool) 
     assert reaches_below(topic_filter, "antiphon/v1") is does
 
 
+@pytest.mark.any_topic
 async def test_guests_read_what_others_say_and_keep_what_they_hold(world: World) -> None:
     seen: list[MqttMessage] = []
     async with world.serving(), world.integrator_without_judge() as other:

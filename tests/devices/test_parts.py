@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from functools import partial
 
+import pytest
 from tests.fakes.waiting import eventually
 
 from antiphon.errors import TooManyRequests
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
-from antiphon_devices.turns import Turns
+from antiphon_devices.turns import Turns, Work
 
 
 async def _all(outbox: Outbox) -> list[Outgoing]:
     return [await outbox.take() for _ in range(len(outbox))]
 
 
+@pytest.mark.any_topic
 async def test_while_the_broker_is_away_the_newest_document_wins_and_the_rest_is_bounded() -> None:
     outbox = Outbox(passing_limit=10)
     for n in range(1000):
@@ -33,6 +36,7 @@ async def test_while_the_broker_is_away_the_newest_document_wins_and_the_rest_is
     assert outbox.dropped == 990
 
 
+@pytest.mark.any_topic
 async def test_a_document_that_could_not_be_sent_never_overtakes_a_newer_one() -> None:
     outbox = Outbox()
     outbox.hold("a", b"old")
@@ -74,7 +78,7 @@ async def test_a_key_runs_at_once_then_at_its_pace_and_the_last_mark_counts() ->
 async def test_one_place_that_hangs_holds_up_nobody_else_and_the_line_has_an_end() -> None:
     done: list[str] = []
     failures: list[Exception] = []
-    turns = Turns(limit=5, timeout_s=0.2)
+    turns = Turns(limit=6, timeout_s=0.2)
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -82,15 +86,21 @@ async def test_one_place_that_hangs_holds_up_nobody_else_and_the_line_has_an_end
     async def work(name: str) -> None:
         done.append(name)
 
-    turns.take("bar", hang, failures.append)
-    turns.take("bar", partial(work, "after"), failures.append)
-    turns.take("lobby", partial(work, "elsewhere"), failures.append)
+    def take(place: str, do: Callable[[], Awaitable[None]], owner: str = "hotel") -> None:
+        turns.take(place, Work(owner, do, failures.append))
+
+    take("bar", hang)
+    take("bar", partial(work, "after"), "gym")
+    take("lobby", partial(work, "elsewhere"))
     for _ in range(3):
-        turns.take("bar", partial(work, "more"), failures.append)
-    assert [type(f) for f in failures] == [TooManyRequests]
-    await eventually(lambda: done[:1] == ["elsewhere"])
+        take("bar", partial(work, "more"), "gym")
+    assert [type(f) for f in failures] == [TooManyRequests], "no owner takes more than half"
+    take("spa", partial(work, "last"), "spa")
+    take("spa", partial(work, "too much"), "spa")
+    assert [type(f) for f in failures] == [TooManyRequests] * 2, "and all together no more than all"
+    await eventually(lambda: "elsewhere" in done)
     assert "after" not in done
-    await eventually(lambda: len(done) == 4)
-    assert isinstance(failures[1], TimeoutError)
-    turns.take("bar", hang, failures.append)
+    await eventually(lambda: len(done) == 5)
+    assert isinstance(failures[2], TimeoutError)
+    take("bar", hang)
     await turns.close()

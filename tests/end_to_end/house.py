@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from tests.devices.contract import said
 from tests.sounds import RATE, Sound, level_db
 
 T = TypeVar("T")
@@ -89,8 +90,43 @@ class House:
         where = self.data_dir / "run" / "server.json"
         until(lambda: where.exists() and self._is_ours(where), f"the start ({self.log})", 60)
         self.url = json.loads(where.read_text())["url"]
+        self._witness()
         login = {"email": "admin@antiphon.local", "password": PASSWORD}
         self._token = self.post("auth/login", login)["access_token"]
+
+    def _witness(self) -> None:
+        """Have all that the server and its agents publish written down, to be judged at the end."""
+        url = self.data_dir / "plugins" / "mqtt" / "integrator.url"
+        if not url.exists():
+            return
+        with (self.folder / "mqtt.log").open("ab") as log:
+            witness = subprocess.Popen(
+                [
+                    "mosquitto_sub",
+                    "-L",
+                    f"{url.read_text().strip()}/antiphon/v1/#",
+                    "-F",
+                    "%r %t %x",
+                ],
+                stdout=log,
+                stderr=subprocess.DEVNULL,
+            )
+        self._stack.callback(self._judge, witness)
+
+    def _judge(self, witness: subprocess.Popen[bytes]) -> None:
+        witness.terminate()
+        witness.wait(10)
+        faults = []
+        for line in (self.folder / "mqtt.log").read_text().splitlines():
+            retain, topic, payload = f"{line} ".split(" ", 2)
+            if retain == "1" or "/set" in topic or "/cmd/" in topic:
+                continue  # told live already, or somebody else's words
+            try:
+                said(topic, bytes.fromhex(payload.strip()))
+            except Exception as error:
+                faults.append(error)
+        if faults:
+            raise ExceptionGroup("Messages that break the contract", faults)
 
     def _is_ours(self, where: Path) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-4000:]

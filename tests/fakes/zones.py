@@ -182,7 +182,8 @@ class FakeZones:
         shuffle: bool = False,
     ) -> PlaybackView:
         self._ask("play_refs", principal, zone_id, refs)
-        return self.change(zone_id, playback=Playback.PLAYING)
+        source = refs[0] if len(refs) == 1 else None
+        return self.change(zone_id, playback=Playback.PLAYING, source=source)
 
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         self._ask("redraw", principal, zone_id)
@@ -222,6 +223,16 @@ class FakeZones:
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         self._ask("set_volume", principal, zone_id, volume)
         return self.change(zone_id, volume=volume)
+
+    async def set_muted(self, principal: Principal, zone_id: UUID, *, muted: bool) -> PlaybackView:
+        self._ask("set_muted", principal, zone_id, muted)
+        return self.change(zone_id, muted=muted)
+
+    async def switch_schedules(
+        self, principal: Principal, zone_id: UUID, *, enabled: bool
+    ) -> PlaybackView:
+        self._ask("switch_schedules", principal, zone_id, enabled)
+        return self.change(zone_id, schedules_enabled=enabled)
 
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         zones = request.zones or [zone.zone_id for zone in await self.views(principal)]
@@ -280,8 +291,11 @@ class FakeDevices:
         )
         return device
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
-        return [d for d in self.by_id.values() if principal.client_id in (None, d.client_id)]
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
+        seen = [d for d in self.by_id.values() if principal.client_id in (None, d.client_id)]
+        return [device for device in seen if only is None or device.id in only]
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         device = self.by_id.get(device_id)
@@ -307,6 +321,10 @@ class FakeDevices:
         )
         self.bus.publish(gone)
         return device
+
+    async def set_muted(self, principal: Principal, device_id: UUID, *, muted: bool) -> DeviceView:
+        await self.view(principal, device_id)
+        return self.change(device_id, muted=muted)
 
     async def report(self, report: DeviceReport) -> DeviceView:
         self.reports.append(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
@@ -17,6 +17,7 @@ from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
+from antiphon.building.together import Together
 from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, DeviceRemoved, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
@@ -34,6 +35,7 @@ from antiphon.tenancy.subscriptions import check_devices
 from antiphon.types import Principal, Role
 
 _log = logging.getLogger(__name__)
+_REPORTS_AT_ONCE = 200
 
 
 class DeviceService:
@@ -49,6 +51,7 @@ class DeviceService:
         presence = Presence(snapcast)
         self._snapclients = Snapclients(bus, snapcast, presence, self._publish)
         self._reports = Reports(bus, presence, self._snapclients.first_zone, self._publish)
+        self._reported = Together(self._take_reports, _REPORTS_AT_ONCE)
         self._drivers: dict[str, DeviceDriver] = {}
         self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
         self._lock = asyncio.Lock()
@@ -81,16 +84,20 @@ class DeviceService:
     ) -> None:
         """Stop following."""
         self._stack.close()
+        await self._reported.close()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
         """See `Devices`."""
-        devices = await _views(scoped(Device, principal))
+        wanted = {} if only is None else {"id__in": list(only)}
+        devices = await _views(scoped(Device, principal).filter(**wanted))
         if principal.client_id is not None and await _sees_unadopted(principal):
-            devices += await _views(Device.filter(client_id__isnull=True))
+            devices += await _views(Device.filter(client_id__isnull=True, **wanted))
         devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
         return devices
 
@@ -155,6 +162,17 @@ class DeviceService:
             )
             return view
 
+    @commanded("mute", "devices")
+    async def set_muted(self, principal: Principal, device_id: UUID, *, muted: bool) -> DeviceView:
+        """See `Devices`."""
+        async with self._lock:
+            device = await self._device(principal, device_id)
+            device.muted = muted
+            await device.save()
+            await self._carry(device, lambda driver, id_: driver.set_muted(id_, muted=muted))
+            self._publish(device)
+            return _view(device)
+
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
     ) -> None:
@@ -166,8 +184,11 @@ class DeviceService:
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""
+        return _view(await self._reported.put(report))
+
+    async def _take_reports(self, reports: Sequence[DeviceReport]) -> Sequence[Device]:
         async with self._lock:
-            return _view(await self._reports.take(report))
+            return await self._reports.take(reports)
 
     @property
     def stream_server(self) -> StreamServer | None:
@@ -243,6 +264,7 @@ class DeviceService:
                 is_online=device.is_online,
                 volume=device.volume,
                 zone_id=device.zone_id,
+                muted=device.muted,
             )
         )
 
@@ -291,6 +313,7 @@ def _view(device: Device) -> DeviceView:
         ip_address=device.ip_address,
         is_online=device.is_online,
         volume=device.volume,
+        muted=device.muted,
         latency_ms=device.latency_ms,
         last_seen=device.last_seen,
     )

@@ -48,6 +48,7 @@ class Zone(SoftDeleteModel):
     quiet_from = WallTimeField(null=True)
     quiet_until = WallTimeField(null=True)
     channel_playlist_id = fields.UUIDField(null=True)
+    schedules_enabled = fields.BooleanField(default=True)
     image = fields.CharField(max_length=200, null=True)
     is_active = fields.BooleanField(default=True)
 
@@ -80,6 +81,7 @@ class Device(TimestampedModel):
     last_seen = fields.DatetimeField(null=True)
     is_online = fields.BooleanField(default=False)
     volume = fields.IntField(default=100)
+    muted = fields.BooleanField(default=False)
     latency_ms = fields.IntField(default=0)
 
     class Meta:

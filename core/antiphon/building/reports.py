@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from tortoise.transactions import in_transaction
 
 from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
@@ -14,8 +17,17 @@ from antiphon.streams import SAFE_VOLUME
 _FACTS = {"model": 200, "firmware_version": 100, "ip_address": 64}
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The row that a report is about, and what the report made of it."""
+
+    device: Device
+    is_new: bool
+    has_news: bool
+
+
 class Reports:
-    """Takes reports, one at a time. `changed` is called with every row that differs from before.
+    """Takes reports. `changed` is called with every row that differs from before.
 
     `first_zone` tells where a newcomer plays at once, if anywhere.
     """
@@ -32,13 +44,29 @@ class Reports:
         self._first_zone = first_zone
         self._changed = changed
 
-    async def take(self, report: DeviceReport) -> Device:
-        """Make or bring up to date the row that a report is about."""
+    async def take(self, reports: Sequence[DeviceReport]) -> list[Device]:
+        """Make or bring up to date the rows that reports are about, all of them or none.
+
+        One commit for many: on a disk that is asked to keep its word each takes a while.
+        """
+        async with in_transaction():
+            ids = list({report.device_id for report in reports})
+            known = {row.device_id: row for row in await Device.filter(device_id__in=ids)}
+            taken = [await self._take(report, known) for report in reports]
+        for one in taken:  # when others can see it too
+            if one.is_new:
+                found = DeviceFound(device_id=one.device.id, client_id=one.device.client_id)
+                self._bus.publish(found)
+            if one.has_news:
+                self._changed(one.device)
+        return [one.device for one in taken]
+
+    async def _take(self, report: DeviceReport, known: dict[str, Device]) -> _Taken:
         self._presence.tell(report.device_id, is_online=report.is_online)
-        device = await Device.get_or_none(device_id=report.device_id)
+        device = known.get(report.device_id)
         is_new = device is None
         if device is None:
-            device = await self._newcomer(report)
+            device = known[report.device_id] = await self._newcomer(report)
         before = _told(device)
         device.device_type = report.device_type
         device.is_online = self._presence.of(report.device_id)
@@ -46,14 +74,11 @@ class Reports:
             if (value := getattr(report, fact)) is not None:
                 setattr(device, fact, value[:longest])
         if not is_new and _told(device) == before:
-            return device
+            return _Taken(device, is_new=False, has_news=False)
         if device.is_online or (before[1] and not device.is_online):
             device.last_seen = datetime.now(UTC)
         await device.save()
-        if is_new:
-            self._bus.publish(DeviceFound(device_id=device.id, client_id=device.client_id))
-        self._changed(device)
-        return device
+        return _Taken(device, is_new=is_new, has_news=True)
 
     async def _newcomer(self, report: DeviceReport) -> Device:
         zone = await self._first_zone()

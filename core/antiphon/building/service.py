@@ -12,7 +12,14 @@ from tortoise.queryset import QuerySet
 from antiphon.building.models import Floor, Zone
 from antiphon.building.views import FloorCreate, FloorUpdate, ZoneCreate, ZoneUpdate
 from antiphon.errors import Conflict, Invalid, NotFound, RestoreRefused
-from antiphon.events import EventBus, ZoneChanged, ZoneCreated, ZoneDeleted
+from antiphon.events import (
+    EventBus,
+    FloorChanged,
+    FloorDeleted,
+    ZoneChanged,
+    ZoneCreated,
+    ZoneDeleted,
+)
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.tenancy.subscriptions import check_floors
@@ -64,7 +71,8 @@ class Building:
             if "name" in changes:
                 await _free_name(Floor, floor.client_id, changes["name"], but=floor.id)
             await floor.update_from_dict(changes).save()
-            return floor
+        self._bus.publish(FloorChanged(client_id=floor.client_id, floor_id=floor.id))
+        return floor
 
     async def delete_floor(self, principal: Principal, floor_id: UUID) -> None:
         """Remove an empty floor. Raises Conflict while there are zones on it."""
@@ -76,6 +84,7 @@ class Building:
                     "Move or delete them first."
                 )
             await put_away(floor)
+        self._bus.publish(FloorDeleted(client_id=floor.client_id, floor_id=floor.id))
 
     async def restore_floor(self, principal: Principal, floor_id: UUID) -> Floor:
         """Bring a deleted floor back. Raises RestoreRefused where its name is taken.
@@ -86,7 +95,9 @@ class Building:
             floor = await deleted_row(Floor, "floor", principal, floor_id)
             await _name_still_free(Floor, floor)
             floor.is_premium = await self._another_floor(floor.client_id)
-            return await bring_back(floor, f"The floor {floor.name}")
+            restored = await bring_back(floor, f"The floor {floor.name}")
+        self._bus.publish(FloorChanged(client_id=floor.client_id, floor_id=floor.id))
+        return restored
 
     async def create_zone(self, principal: Principal, new: ZoneCreate) -> Zone:
         """Add a zone, which is heard at once. Raises Conflict where the name is taken.
@@ -161,13 +172,15 @@ class Building:
         self, principal: Principal, client_id: UUID, name: str, description: str
     ) -> Floor:
         await _free_name(Floor, client_id, name)
-        return await Floor.create(
+        floor = await Floor.create(
             client_id=client_id,
             name=name,
             description=description,
             is_premium=await self._another_floor(client_id),
             created_by_id=principal.user_id,
         )
+        self._bus.publish(FloorChanged(client_id=client_id, floor_id=floor.id))
+        return floor
 
     async def _another_floor(self, client_id: UUID) -> bool:
         """Whether the next floor is not the first; raises where there may be no other."""

@@ -45,6 +45,10 @@ class SnapclientDriver(DeviceDriver):
         """See `DeviceDriver`."""
         await self._snapcast.set_volume(device_id, volume)
 
+    async def set_muted(self, device_id: str, *, muted: bool) -> None:
+        """See `DeviceDriver`."""
+        await self._snapcast.set_muted(device_id, muted=muted)
+
     async def set_name(self, device_id: str, name: str) -> None:
         """See `DeviceDriver`."""
         await self._snapcast.set_name(device_id, name)
@@ -163,6 +167,8 @@ class Snapclients:
         identity, snapcast = device.device_id, self._snapcast
         if client.volume != device.volume:
             await _try(snapcast.set_volume(identity, device.volume))
+        if client.is_muted != device.muted:
+            await _try(snapcast.set_muted(identity, muted=device.muted))
         if device.name not in (client.name, _default_name(client)):
             await _try(snapcast.set_name(identity, device.name))
         if not device.latency_ms:
@@ -180,6 +186,8 @@ class Snapclients:
         wished = _wishes(device)
         if client.volume != before.volume:
             device.volume = client.volume
+        if client.is_muted != before.is_muted:
+            device.muted = client.is_muted
         if client.name != before.name and client.name:
             device.name = client.name[:200]
         if client.latency_ms != before.latency_ms:
@@ -232,7 +240,7 @@ def _default_name(client: SnapClient) -> str:
 
 
 def _wishes(device: Device) -> tuple[object, ...]:
-    return device.volume, device.name, device.latency_ms, device.zone_id
+    return device.volume, device.muted, device.name, device.latency_ms, device.zone_id
 
 
 def _note_facts(device: Device, client: SnapClient) -> bool:

@@ -55,6 +55,7 @@ class ZoneView(Frozen):
     background_volume_percent: int | None
     quiet_from: time | None
     quiet_until: time | None
+    schedules_enabled: bool
     is_active: bool
     has_image: bool = False
     created_at: datetime
@@ -80,7 +81,10 @@ class ZoneCreate(ApiModel):
 
 
 class ZoneUpdate(ApiModel):
-    """What to change of a zone; keys that are left out stay."""
+    """What to change of a zone; keys that are left out stay.
+
+    Without `schedules_enabled` no schedule does anything in the zone.
+    """
 
     name: Line = left_out()
     floor_id: UUID = left_out()
@@ -89,4 +93,5 @@ class ZoneUpdate(ApiModel):
     background_volume_percent: Percent | None = None
     quiet_from: time | None = None
     quiet_until: time | None = None
+    schedules_enabled: bool = left_out()
     is_active: bool = left_out()

@@ -33,18 +33,33 @@ class Channel:
     background_percent: int | None
     programme: Programme
     dead_air: str | None = None
+    muted: bool = False
+    schedules_enabled: bool = True
 
     @classmethod
-    def of(cls, zone: Zone, volume: int, sink: str, programme: Programme) -> Channel:
+    def of(cls, zone: Zone, state: PlaybackState, sink: str, programme: Programme) -> Channel:
         """A zone as the database knows it."""
-        background = zone.background_volume_percent
         return cls(
-            zone.id, zone.client_id, zone.floor_id, zone.name, sink, volume, background, programme
+            zone_id=zone.id,
+            client_id=zone.client_id,
+            floor_id=zone.floor_id,
+            name=zone.name,
+            sink=sink,
+            volume=state.volume,
+            background_percent=zone.background_volume_percent,
+            programme=programme,
+            muted=state.muted,
+            schedules_enabled=zone.schedules_enabled,
         )
+
+    @property
+    def audible_volume(self) -> int:
+        """The volume that the renderer is to give the zone."""
+        return 0 if self.muted else self.volume
 
     def added(self) -> AddZone:
         """The zone as the renderer knows it."""
-        return AddZone(str(self.zone_id), self.sink, self.volume, self.background_percent)
+        return AddZone(str(self.zone_id), self.sink, self.audible_volume, self.background_percent)
 
     def changed(self) -> events.PlaybackChanged:
         """The event that tells what the zone was asked to play."""
@@ -53,6 +68,7 @@ class Channel:
             client_id=self.client_id,
             playback=self.programme.playback,
             volume=self.volume,
+            muted=self.muted,
         )
 
     def view(self, announcement: AnnouncementView | None) -> PlaybackView:
@@ -69,6 +85,7 @@ class Channel:
             name=self.name,
             playback=programme.playback,
             volume=self.volume,
+            muted=self.muted,
             track=None if is_stopped else track,
             position_s=programme.position_s,
             position_at=datetime.now(UTC),
@@ -77,7 +94,8 @@ class Channel:
             queue_position=programme.queue.place,
             shuffle=programme.queue.shuffle,
             repeat=programme.queue.repeat,
-            source=programme.queue.source,
+            source=programme.queue.source or programme.queue.origin,
+            schedules_enabled=self.schedules_enabled,
             shared_with=tuple(zone for zone in programme.zones if zone != self.zone_id),
             problems=tuple(filter(None, (programme.problem, self.dead_air))),
         )
@@ -99,6 +117,7 @@ class Channel:
                 "shuffle": programme.queue.shuffle,
                 "repeat": programme.queue.repeat,
                 "volume": self.volume,
+                "muted": self.muted,
                 "fade_duration_s": programme.crossfade_s,
                 "current_track": track.model_dump(mode="json") if track is not None else None,
                 "current_announcement_id": announcement.announcement_id if announcement else None,
@@ -115,15 +134,22 @@ def saved_queue(state: PlaybackState) -> Queue:
         max(0, state.queue_position),
         shuffle=state.shuffle,
         repeat=state.repeat,
-        source=_source(state.current_playlists),
+        source=_source(state.current_playlists, 0),
+        origin=_source(state.current_playlists, 1),
     )
 
 
 def saved_source(queue: Queue) -> list[str]:
-    """Where an endless queue gets its tracks from, as it is kept."""
-    return [f"{queue.source.kind}:{queue.source.value}"] if queue.source is not None else []
+    """Where an endless queue gets its tracks from, or else what it was made of, as it is kept."""
+    if queue.source is not None:
+        return [_written(queue.source)]
+    return ["", _written(queue.origin)] if queue.origin is not None else []
 
 
-def _source(saved: Sequence[str]) -> MediaRef | None:
-    kind, _, value = saved[0].partition(":") if saved else ("", "", "")
+def _written(ref: MediaRef) -> str:
+    return f"{ref.kind}:{ref.value}"
+
+
+def _source(saved: Sequence[str], place: int) -> MediaRef | None:
+    kind, _, value = saved[place].partition(":") if len(saved) > place else ("", "", "")
     return MediaRef(kind=kind, value=value) if kind else None

@@ -94,7 +94,7 @@ class Channels:
             if (state := by_zone.get(zone.id)) is None:
                 state = await PlaybackState.create(zone_id=zone.id, volume=zone.default_volume)
             programme = self._restored(zone, state, playing)
-            channel = Channel.of(zone, state.volume, sinks.get(zone.id, "null:"), programme)
+            channel = Channel.of(zone, state, sinks.get(zone.id, "null:"), programme)
             self._channels[zone.id] = channel
             programme.zones.append(zone.id)
             self._programmes[str(programme.id)] = programme

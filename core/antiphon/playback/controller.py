@@ -265,8 +265,30 @@ class ZoneController:
             raise Invalid.field("volume", f"must be between 0 and 100, not {volume}")
         channel = await self._reach(principal, zone_id)
         channel.volume = volume
-        self._renderer.send(protocol.SetVolume(str(zone_id), volume))
+        return self._louder(channel)
+
+    @commanded("playback.mute", "zones")
+    async def set_muted(self, principal: Principal, zone_id: UUID, *, muted: bool) -> PlaybackView:
+        """See `Zones.set_muted`."""
+        channel = await self._reach(principal, zone_id)
+        channel.muted = muted
+        return self._louder(channel)
+
+    def _louder(self, channel: Channel) -> PlaybackView:
+        self._renderer.send(protocol.SetVolume(str(channel.zone_id), channel.audible_volume))
         self._tell(channel)
+        return self._view(channel)
+
+    @commanded("schedules.switch", "zones")
+    async def switch_schedules(
+        self, principal: Principal, zone_id: UUID, *, enabled: bool
+    ) -> PlaybackView:
+        """See `Zones.switch_schedules`."""
+        channel = await self._reach(principal, zone_id)
+        if channel.schedules_enabled is not enabled:
+            await Zone.filter(id=zone_id).update(schedules_enabled=enabled)
+            channel.schedules_enabled = enabled
+            self._bus.publish(events.ZoneChanged(client_id=channel.client_id, zone_id=zone_id))
         return self._view(channel)
 
     # --- calls ---------------------------------------------------------------------------------
@@ -458,6 +480,7 @@ class ZoneController:
             self._subscriptions.enforce()
         else:
             channel.name, channel.floor_id = zone.name, zone.floor_id
+            channel.schedules_enabled = zone.schedules_enabled
             if channel.background_percent != zone.background_volume_percent:
                 channel.background_percent = zone.background_volume_percent
                 self._renderer.send(channel.added())

@@ -43,6 +43,7 @@ def track_view(media: Media, duration_s: float) -> TrackView:
         artist=media.artist,
         album=media.album,
         duration_s=duration_s,
+        art=media.art,
     )
 
 

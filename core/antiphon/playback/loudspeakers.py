@@ -55,7 +55,8 @@ class Loudspeakers:
         try:
             for device in await Device.all():
                 if device.id not in self._speakers:
-                    obstacle = _obstacle(is_online=device.is_online, volume=device.volume)
+                    volume = 0 if device.muted else device.volume
+                    obstacle = _obstacle(is_online=device.is_online, volume=volume)
                     self._put(device.id, _Speaker(device.zone_id, obstacle, 0.0))
         except BaseORMException:
             _log.exception("Loudspeakers could not be read; receipts lack those that do not change")
@@ -101,7 +102,7 @@ class Loudspeakers:
         return ((key, self._speakers[key]) for key in self._by_zone.get(zone_id, ()))
 
     def _changed(self, event: DeviceChanged) -> None:
-        obstacle = _obstacle(is_online=event.is_online, volume=event.volume)
+        obstacle = _obstacle(is_online=event.is_online, volume=0 if event.muted else event.volume)
         before = self._speakers.get(event.device_id)
         if before is not None and (before.obstacle, before.zone_id) == (obstacle, event.zone_id):
             return
@@ -115,7 +116,10 @@ class Loudspeakers:
         self._by_zone.setdefault(speaker.zone_id, set()).add(device_id)
 
 
-_WHY = {"offline": "the loudspeaker was away", "muted": "the loudspeaker's volume was 0"}
+_WHY = {
+    "offline": "the loudspeaker was away",
+    "muted": "the loudspeaker was muted, or its volume was 0",
+}
 
 
 def _obstacle(*, is_online: bool, volume: int) -> str | None:

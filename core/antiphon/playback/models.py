@@ -54,6 +54,7 @@ class PlaybackState(TimestampedModel):
     playback = fields.CharEnumField(Playback, default=Playback.STOPPED, max_length=10)
     position_s = fields.FloatField(default=0.0)
     volume = fields.IntField(default=70)
+    muted = fields.BooleanField(default=False)
     programme_id = fields.UUIDField(null=True)
     current_playlists: list[str] = fields.JSONField(default=list)
     mode = fields.CharEnumField(

@@ -21,7 +21,7 @@ class Queue:
     going back finds what was played.
 
     A queue with a `source` gets its next round from there; see `grow`. `base` is the cursor of its
-    first reference.
+    first reference. `origin` is what any other queue was made of, where that was one thing.
     """
 
     refs: tuple[MediaRef, ...] = ()
@@ -31,6 +31,7 @@ class Queue:
     repeat: Repeat = Repeat.ALL
     source: MediaRef | None = None
     base: int = 0
+    origin: MediaRef | None = None
     _orders: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

@@ -21,7 +21,15 @@ from antiphon.plugins.lists import (
     left_out,
     ordered,
 )
-from antiphon.plugins.media import REST, Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
+from antiphon.plugins.media import (
+    REST,
+    Media,
+    MediaChoice,
+    MediaRef,
+    MediaRegistry,
+    MediaSource,
+    MediaTotals,
+)
 from antiphon.plugins.mqtt import Mqtt, MqttMessage, MqttOffer
 from antiphon.plugins.pictures import Pictured, Pictures, picture_routes
 from antiphon.plugins.routes import (
@@ -33,6 +41,7 @@ from antiphon.plugins.routes import (
     Route,
     restore_route,
 )
+from antiphon.plugins.schedules import ScheduleForecast, SchedulesOffer
 from antiphon.plugins.secrets import SecretBox, SecretUnreadable
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry, Voice
 from antiphon.plugins.uploads import receive_form
@@ -78,6 +87,7 @@ __all__ = [
     "ListQuery",
     "Managers",
     "Media",
+    "MediaChoice",
     "MediaRef",
     "MediaRegistry",
     "MediaSource",
@@ -96,6 +106,8 @@ __all__ = [
     "Request",
     "Route",
     "Routing",
+    "ScheduleForecast",
+    "SchedulesOffer",
     "SecretBox",
     "SecretUnreadable",
     "SortedBy",

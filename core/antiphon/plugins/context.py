@@ -16,6 +16,7 @@ from antiphon.events import EventBus
 from antiphon.plugins.devices import Devices
 from antiphon.plugins.media import MediaRegistry
 from antiphon.plugins.mqtt import MqttOffer
+from antiphon.plugins.schedules import SchedulesOffer
 from antiphon.plugins.secrets import SecretBox
 from antiphon.plugins.speech import SpeechRegistry
 from antiphon.plugins.zones import Zones
@@ -61,6 +62,7 @@ class Jobs(Protocol):
 class PluginContext:
     """A plugin's view of the server. `settings` is an instance of the plugin's own model.
 
+    `public_url` is the setting `http.public_url`: how others reach the server, if anybody said.
     `data_dir` is a folder of the plugin's own that exists; `media_dir` holds media of all clients,
     one folder each. `secrets` seals what the plugin must keep and nobody else may read; without
     one that is given, it forgets with the process.
@@ -79,3 +81,5 @@ class PluginContext:
     log: logging.Logger
     mqtt: MqttOffer = field(default_factory=MqttOffer)
     secrets: SecretBox = field(default_factory=lambda: SecretBox(os.urandom(32), ""))
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    public_url: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -38,6 +38,11 @@ class DeviceDriver(ABC):
     async def assign(self, device_id: str, zone_id: UUID | None) -> None:
         """Let the device play this zone, or nothing."""
 
+    async def set_muted(  # noqa: B027  optional
+        self, device_id: str, *, muted: bool
+    ) -> None:
+        """Silence the device, or let it be heard again. Kinds that can not, do not."""
+
     async def set_latency(self, device_id: str, latency_ms: int) -> None:  # noqa: B027  optional
         """Let the device play earlier by what its amplifier delays. Kinds that can not, do not."""
 
@@ -70,6 +75,7 @@ class DeviceView(Frozen):
     ip_address: str = ""
     is_online: bool
     volume: int
+    muted: bool = False
     latency_ms: int
     last_seen: datetime | None
 
@@ -117,8 +123,10 @@ class Devices(Protocol):
     client, by that client too. Others raise NotFound.
     """
 
-    async def views(self, principal: Principal) -> Sequence[DeviceView]:
-        """All devices that the principal sees, by name."""
+    async def views(
+        self, principal: Principal, only: Collection[UUID] | None = None
+    ) -> Sequence[DeviceView]:
+        """All devices that the principal sees, by name, or those of `only` that it sees."""
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """One device, by the id of its row."""
@@ -130,6 +138,9 @@ class Devices(Protocol):
 
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
         """Set the device's own volume in percent; kept for when it is back, if it is away."""
+
+    async def set_muted(self, principal: Principal, device_id: UUID, *, muted: bool) -> DeviceView:
+        """Silence the device alone, or let it be heard again; kept like the volume."""
 
     async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
         """Forget a device; returns what it was. One that is still there is found again, as new."""

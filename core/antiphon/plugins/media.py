@@ -32,7 +32,8 @@ class Media(Frozen):
 
     `loudness_lufs` and `true_peak_db` are None while the file has not been measured yet; it is
     then played without a change of level. `band`, the chimes and `style` are an announcement's own
-    wishes: a call's come before them.
+    wishes: a call's come before them. `art` is
+    the path of a picture in the API, behind `/api/v1/`, that can be fetched without a log-in.
     """
 
     ref: MediaRef
@@ -47,6 +48,14 @@ class Media(Frozen):
     chime: bool | None = None
     chime_after: bool | None = None
     style: CallStyle | None = None
+    art: str | None = None
+
+
+class MediaChoice(Frozen):
+    """Something that a person can choose for a zone: a folder of music, a playlist."""
+
+    ref: MediaRef
+    name: str
 
 
 class MediaTotals(Frozen):
@@ -101,6 +110,16 @@ class MediaSource(ABC):
         Called when somebody looks at the statistics; one query should do. The default is nothing.
         """
         return {}
+
+    async def choices(
+        self,
+        client_id: UUID,  # noqa: ARG002  implementations look into this client's library
+    ) -> Sequence[MediaChoice]:
+        """What of it a person can choose for a zone, by name. The default is nothing.
+
+        Publish ChoicesChanged when another call would give another answer.
+        """
+        return []
 
     @property
     def endless_kinds(self) -> frozenset[str]:
@@ -173,6 +192,14 @@ class MediaRegistry:
         for source in dict.fromkeys(self._sources.values()):
             found.update(await source.totals(client_id))
         return found
+
+    async def choices(self, client_id: UUID) -> list[MediaChoice]:
+        """See `MediaSource.choices`: those of all sources, in the order of their plugins."""
+        return [
+            choice
+            for source in dict.fromkeys(self._sources.values())
+            for choice in await source.choices(client_id)
+        ]
 
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """See `MediaSource.expand`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from antiphon.plugins.offers import Offer
 from antiphon.types import Frozen
 
 
@@ -61,36 +61,8 @@ class Mqtt(Protocol):
         """Send a message that is not retained, once. Raises ValueError like `hold`."""
 
 
-class MqttOffer:
+class MqttOffer(Offer[Mqtt]):
     """Where the plugin that has the connection offers it, and others find it.
 
     Where MQTT is off there is never one.
     """
-
-    def __init__(self) -> None:
-        self._mqtt: Mqtt | None = None
-        self._made = asyncio.Event()
-
-    @property
-    def current(self) -> Mqtt | None:
-        """The connection, if there is one now."""
-        return self._mqtt
-
-    def make(self, mqtt: Mqtt) -> Callable[[], None]:
-        """Offer `mqtt`; returns what takes the offer back. Raises ValueError for a second one."""
-        if self._mqtt is not None:
-            raise ValueError("MQTT is offered already")
-        self._mqtt = mqtt
-        self._made.set()
-
-        def withdraw() -> None:
-            self._mqtt = None
-            self._made.clear()
-
-        return withdraw
-
-    async def accept(self) -> Mqtt:
-        """The connection; waits, forever if need be, until there is one."""
-        while self._mqtt is None:
-            await self._made.wait()
-        return self._mqtt

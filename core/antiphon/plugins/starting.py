@@ -21,6 +21,7 @@ from antiphon.plugins.media import MediaRegistry, MediaSource
 from antiphon.plugins.mqtt import MqttOffer
 from antiphon.plugins.records import PluginStatus
 from antiphon.plugins.routes import Route
+from antiphon.plugins.schedules import SchedulesOffer
 from antiphon.plugins.secrets import SecretBox
 from antiphon.plugins.services import START_TIMEOUT_S, ServiceTask
 from antiphon.plugins.speech import SpeechEngine, SpeechRegistry
@@ -50,6 +51,8 @@ class PluginParts:
     media_dir: Path
     mqtt: MqttOffer = field(default_factory=MqttOffer)
     secret_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    schedules: SchedulesOffer = field(default_factory=SchedulesOffer)
+    public_url: str = ""
     add_driver: Callable[[DeviceDriver], None] = lambda driver: None  # noqa: ARG005
 
 

@@ -17,13 +17,14 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class TrackView(Frozen):
-    """A track as listeners know it."""
+    """A track as listeners know it. `art` is the path of its picture, behind `/api/v1/`."""
 
     music_id: UUID | None
     title: str
     artist: str | None = None
     album: str | None = None
     duration_s: float
+    art: str | None = None
 
 
 class AnnouncementView(Frozen):
@@ -40,7 +41,9 @@ class AnnouncementView(Frozen):
 class PlaybackView(Frozen):
     """All that a zone plays at one moment. `position_s` was true at `position_at`.
 
-    `source` is where an endless queue, such as a channel playlist's, gets its tracks from.
+    `source` is what the queue was made of, where that was one thing: a folder, or something
+    endless such as a channel playlist. A zone that is muted keeps its volume. Without
+    `schedules_enabled` no schedule does anything here.
     """
 
     zone_id: UUID
@@ -49,6 +52,7 @@ class PlaybackView(Frozen):
     name: str
     playback: Playback
     volume: int
+    muted: bool = False
     track: TrackView | None
     position_s: float
     position_at: datetime
@@ -58,6 +62,7 @@ class PlaybackView(Frozen):
     shuffle: bool
     repeat: Repeat
     source: MediaRef | None = None
+    schedules_enabled: bool = True
     shared_with: tuple[UUID, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -189,16 +194,22 @@ class CallOptions(Frozen):
 
 
 class CallRequest(CallOptions):
-    """Play an announcement: a stored one, or a text that is spoken, in some zones or in all."""
+    """Play an announcement: a stored one, a text that is spoken, or a file, in zones or in all."""
 
     announcement_id: UUID | None = None
     text: str | None = Field(default=None, min_length=1, max_length=5_000)
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2_000,
+        description="A file to fetch, from a host that [announcements] url_hosts names.",
+    )
     voice: str | None = Field(default=None, max_length=100)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if (self.announcement_id is None) == (self.text is None):
-            raise ValueError("give either announcement_id or text")
+        if sum(given is not None for given in (self.announcement_id, self.text, self.url)) != 1:
+            raise ValueError("give either announcement_id or text, or a url")
         return self
 
 
@@ -298,6 +309,14 @@ class Zones(Protocol):
 
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         """Set the zone's volume in percent."""
+
+    async def set_muted(self, principal: Principal, zone_id: UUID, *, muted: bool) -> PlaybackView:
+        """Silence the zone, announcements included, or let it be heard again."""
+
+    async def switch_schedules(
+        self, principal: Principal, zone_id: UUID, *, enabled: bool
+    ) -> PlaybackView:
+        """Let schedules act in the zone, or not. Kept until somebody says otherwise."""
 
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """Play an announcement. Returns as soon as the call is accepted."""

@@ -191,11 +191,18 @@ class Snapcast:
         return lambda: self._handlers.remove(handler)
 
     async def set_volume(self, client_id: str, percent: int) -> None:
-        """Set a client's volume, and let it be heard if somebody muted it."""
+        """Set a client's volume; one that is muted stays so."""
         client = self._client(client_id)
-        volume = {"percent": percent, "muted": False}
+        volume = {"percent": percent, "muted": client.is_muted}
         await self._control.request("Client.SetVolume", {"id": client.id, "volume": volume})
-        self._note(client_id, volume=percent, is_muted=False)
+        self._note(client_id, volume=percent)
+
+    async def set_muted(self, client_id: str, *, muted: bool) -> None:
+        """Silence a client, or let it be heard again at its volume."""
+        client = self._client(client_id)
+        volume = {"percent": client.volume, "muted": muted}
+        await self._control.request("Client.SetVolume", {"id": client.id, "volume": volume})
+        self._note(client_id, is_muted=muted)
 
     async def set_name(self, client_id: str, name: str) -> None:
         """Show a client under this name in other controllers too."""

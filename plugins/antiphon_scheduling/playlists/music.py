@@ -11,7 +11,7 @@ from uuid import UUID
 
 from antiphon.errors import Invalid, NotFound
 from antiphon.events import EventBus
-from antiphon.plugins import REST, Media, MediaRef, MediaRegistry, MediaSource
+from antiphon.plugins import REST, Media, MediaChoice, MediaRef, MediaRegistry, MediaSource
 from antiphon_scheduling.playlists.events import ChannelRoundDrawn
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelPlaylistItem, ItemType
 from antiphon_scheduling.playlists.ordering import Broken, Round, Rule, Song, next_round
@@ -53,6 +53,16 @@ class ChannelSource(MediaSource):
     async def expand(self, client_id: UUID, ref: MediaRef) -> Sequence[MediaRef]:
         """The first round. Raises Invalid where the playlist has no music or is switched off."""
         return await self.follow(client_id, ref, ())
+
+    async def choices(self, client_id: UUID) -> Sequence[MediaChoice]:
+        """The playlists that are switched on."""
+        rows = ChannelPlaylist.filter(
+            client_id=client_id, deleted_at__isnull=True, enabled=True
+        ).order_by("name", "id")
+        return [
+            MediaChoice(ref=MediaRef(kind=CHANNEL, value=str(row.id)), name=row.name)
+            for row in await rows
+        ]
 
     async def follow(
         self, client_id: UUID, ref: MediaRef, played: Sequence[MediaRef]

@@ -12,6 +12,7 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from antiphon.errors import FieldError, Invalid, NotFound
+from antiphon.events import ChoicesChanged
 from antiphon.plugins import Page, PluginContext, ordered
 from antiphon.tenancy.scope import scoped, writable_client
 from antiphon.tenancy.trash import bring_back, deleted_row, put_away
@@ -151,6 +152,7 @@ class ChannelPlaylists:
         """A playlist, or what is in it, has changed."""
         event = ChannelPlaylistChanged(client_id=row.client_id, playlist_id=row.id)
         self._context.bus.publish(event)
+        self._context.bus.publish(ChoicesChanged(client_id=row.client_id))
 
     async def _save(self, row: ChannelPlaylist, columns: Sequence[str] | dict[str, Any]) -> None:
         # Never `turn`, which counts on meanwhile.

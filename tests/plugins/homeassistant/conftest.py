@@ -90,7 +90,10 @@ async def bridging(
     async def work() -> None:
         mqtt = await world.mqtt.accept()
         log = logging.getLogger("test.homeassistant")
-        await Bridge(mqtt, settings, log, quiet_s=QUIET_S, jitter_s=JITTER_S).run()
+        bridge = Bridge(
+            mqtt, settings, log, public_url=world.public_url, quiet_s=QUIET_S, jitter_s=JITTER_S
+        )
+        await bridge.run()
 
     async with world.serving():
         task = asyncio.create_task(work())
@@ -118,7 +121,7 @@ async def home_of(world: World) -> AsyncIterator[Home]:
 
 
 # Two clients, a zone with a loudspeaker in one and a zone in the other.
-SYSTEM, ZONE, PLAYER = 6, 11, 2
+SYSTEM, ZONE, PLAYER, WITH_AGENT, SOURCE = 6, 15, 4, 5, 1
 EVERYTHING = 2 * SYSTEM + 2 * ZONE + PLAYER
 
 

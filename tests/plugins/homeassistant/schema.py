@@ -102,6 +102,16 @@ _COMPONENTS: dict[str, tuple[list[str], dict[str, Any]]] = {
             "event_types": {"type": "array", "items": _TEXT, "minItems": 1},
         },
     ),
+    "image": (
+        [],
+        {
+            "content_type": {"type": "string", "pattern": "^image/"},
+            "image_encoding": {"enum": ["b64"]},
+            "image_topic": _TOPIC,
+            "url_template": _TEXT,
+            "url_topic": _TOPIC,
+        },
+    ),
     "notify": (["command_topic"], _COMMAND),
     "number": (
         ["command_topic"],
@@ -118,12 +128,23 @@ _COMPONENTS: dict[str, tuple[list[str], dict[str, Any]]] = {
             "unit_of_measurement": _TEXT,
         },
     ),
+    "select": (
+        ["command_topic", "options"],
+        _STATE
+        | _COMMAND
+        | {
+            "optimistic": _FLAG,
+            "options": {"type": "array", "items": _TEXT, "minItems": 1, "uniqueItems": True},
+        },
+    ),
     "sensor": (
         ["state_topic"],
         _STATE
         | _SENSED
         | {
-            "device_class": {"enum": ["enum", "timestamp", "duration"]},
+            "device_class": {
+                "enum": ["enum", "timestamp", "duration", "temperature", "signal_strength"]
+            },
             "last_reset_value_template": _TEXT,
             "options": {"type": "array", "items": _TEXT, "minItems": 1},
             "state_class": {"enum": ["measurement", "total", "total_increasing"]},

@@ -11,13 +11,22 @@ import pytest
 import yaml
 from tests.devices.conftest import World
 from tests.devices.contract import channel_of, channels, document
+from tests.devices.test_setting import JAZZ, MIX, Shelf
 from tests.fakes.integrator import ROOT
-from tests.plugins.homeassistant.conftest import EVERYTHING, Home, bridging, home_of
+from tests.plugins.homeassistant.conftest import (
+    EVERYTHING,
+    SOURCE,
+    WITH_AGENT,
+    Home,
+    bridging,
+    home_of,
+)
 
-from antiphon.events import ZoneChanged
+from antiphon.events import ChoicesChanged, ZoneChanged
 from antiphon.types import Playback
 from antiphon_homeassistant.settings import Style
 
+_USE = Path(__file__).parents[3] / "docs" / "use"
 _PATH = re.compile(r"value_json((?:\.\w+)+)")
 
 
@@ -39,11 +48,12 @@ async def test_all_topics_are_of_the_contract_and_all_keys_are_there(home: Home)
             relative = topic.removeprefix(f"{ROOT}/")
             if topic == entity.get("command_topic"):
                 assert channel_of(relative).name in receives
-            elif entity["platform"] == "event" and topic == entity["state_topic"]:
-                assert channel_of(relative).retain is False
+            elif entity["platform"] == "event" or relative.endswith("/telemetry"):
+                assert channel_of(relative).retain is False or relative.endswith("/status")
             else:
                 assert held[relative], "nothing is retained there"
         for state, template in (
+            ("url_topic", "url_template"),
             ("state_topic", "value_template"),
             ("json_attributes_topic", "json_attributes_template"),
         ):
@@ -61,7 +71,8 @@ async def test_what_every_entity_keeps_to(home: Home) -> None:
         assert entity["object_id"] == entity["default_entity_id"].partition(".")[2]
         own = entity.get("state_topic")
         topics = [each["topic"] for each in entity.get("availability", [])]
-        assert own not in topics, "what tells of a connection must not vanish with it"
+        plain = [one["topic"] for one in entity.get("availability", []) if len(one) == 1]
+        assert own not in plain, "what tells of a connection must not vanish with it"
         if entity.get("device_class") != "connectivity":
             assert topics[0] == f"{ROOT}/server/status"
             assert entity["availability_mode"] == "all"
@@ -79,7 +90,11 @@ async def test_the_entities_of_a_zone_a_player_and_the_building(home: Home, worl
 
     assert kinds(str(world.zone.zone_id)) == {
         "number volume",
+        "switch mute",
         "switch music",
+        "switch schedule",
+        "sensor next_change",
+        "image artwork",
         "button next",
         "sensor status",
         "sensor track",
@@ -90,7 +105,17 @@ async def test_the_entities_of_a_zone_a_player_and_the_building(home: Home, worl
         "notify announce",
         "text announce_text",
     }
-    assert kinds("02-42-ac-11-00-02") == {"binary_sensor connection", "number volume"}
+    speaker = {"binary_sensor connection", "number volume", "switch mute", "number latency"}
+    assert kinds("02-42-ac-11-00-02") == speaker
+    world.devices.change(world.device.id, device_type="agent")
+    await home.settled(EVERYTHING + WITH_AGENT)
+    assert kinds("02-42-ac-11-00-02") == speaker | {
+        "sensor temperature",
+        "sensor wifi",
+        "sensor last_boot",
+        "button identify",
+        "button restart",
+    }
     assert kinds(str(world.client)) == {
         "binary_sensor server",
         "sensor zones_playing",
@@ -152,10 +177,67 @@ async def test_buttons_switches_and_numbers_are_obeyed(home: Home, world: World)
     await hears(f"{world.here}/track", lambda h: h.json["title"] is None)
 
 
-async def test_the_page_for_users_lists_what_there_is(home: Home) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "use" / "home-assistant.md").read_text()
+async def test_mute_schedule_and_loudspeakers_are_obeyed(home: Home, world: World) -> None:
+    entities, zone = home.entities, f"antiphon_{world.zone.zone_id}"
+    publish, hears = home.integrator.publish, home.integrator.hears
+    for entity, check in (
+        (entities[f"{zone}_mute"], lambda h: h.json["muted"]),
+        (entities["antiphon_02-42-ac-11-00-02_mute"], lambda h: h.json["muted"]),
+    ):
+        await publish(entity["command_topic"], entity["payload_on"])
+        await hears(entity["state_topic"].removeprefix(f"{ROOT}/"), check)
+    latency = entities["antiphon_02-42-ac-11-00-02_latency"]
+    await publish(latency["command_topic"], "120")
+    await hears(f"{world.speaker}/state", lambda h: h.json["latency_ms"] == 120)
+
+
+async def test_sources_are_options_that_are_told_before_a_state_names_them(
+    home: Home, world: World
+) -> None:
+    shelf = Shelf(MIX)
+    world.media.add(shelf)
+    world.bus.publish(ChoicesChanged(client_id=world.client))
+    select = f"antiphon_{world.zone.zone_id}_source"
+    await home.settled(EVERYTHING + SOURCE)
+    assert home.entities[select]["options"] == ["Morning mix"]
+    shelf.known.append(JAZZ)
+    since = len(home.integrator.heard)
+    world.bus.publish(ChoicesChanged(client_id=world.client))
+    world.zones.change(world.zone.zone_id, source=JAZZ.ref)
+    state = await home.integrator.hears(
+        f"{world.here}/state", lambda h: (h.json["source"] or {}).get("name") == "Jazz", since=since
+    )
+    told = [h for h in home.integrator.heard[since:] if h.topic.endswith("/config")]
+    offered = [h for h in told if b'"Jazz"' in h.payload]
+    assert offered
+    assert home.integrator.heard.index(offered[0]) < home.integrator.heard.index(state)
+    await home.integrator.publish(home.entities[select]["command_topic"], "Morning mix")
+    await home.integrator.hears(
+        f"{world.here}/state", lambda h: h.json["source"]["name"] == "Morning mix", since=since
+    )
+    shelf.known.clear()
+    world.bus.publish(ChoicesChanged(client_id=world.client))
+    await home.settled(EVERYTHING)
+
+
+async def test_without_an_address_there_is_no_artwork(world: World) -> None:
+    world.public_url = ""
+    async with bridging(world), home_of(world) as home:
+        await home.settled(EVERYTHING - 2)
+        assert not [one for one in home.entities.values() if one["platform"] == "image"]
+
+
+async def test_the_page_for_users_lists_what_there_is(home: Home, world: World) -> None:
+    world.devices.change(world.device.id, device_type="agent")
+    world.media.add(Shelf(MIX))
+    world.bus.publish(ChoicesChanged(client_id=world.client))
+    await home.settled(EVERYTHING + WITH_AGENT + SOURCE)
+    page = (_USE / "home-assistant.md").read_text()
     there = {(entity["platform"], entity["name"]) for entity in home.entities.values()}
     assert set(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE)) == there
+    pictures = (_USE / "home-assistant-zone.svg", _USE / "home-assistant-speaker.svg")
+    drawn = "".join(picture.read_text() for picture in pictures)
+    assert not [name for _, name in there if name not in drawn]
     for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
         assert yaml.safe_load(block.replace("!include_dir_named ", ""))
 

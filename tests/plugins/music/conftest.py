@@ -25,6 +25,8 @@ from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.tokens import Tokens
 from antiphon.types import Principal, Role
+from antiphon_music.art import ArtKeys
+from antiphon_music.art_route import art_route
 from antiphon_music.folder_routes import folder_routes
 from antiphon_music.folders import Folders
 from antiphon_music.library import Library
@@ -34,6 +36,7 @@ from antiphon_music.routes import music_routes
 from antiphon_music.settings import MusicSettings
 
 MUSIC = Tables(("antiphon_music.models",), "antiphon_music.migrations")
+ART_SECRET = b"secret"
 LIMIT_MB = 40
 
 
@@ -133,6 +136,7 @@ async def world(data_dir: Path) -> AsyncIterator[World]:
             *music_routes(library, folders, pictures),
             *folder_routes(folders, pictures),
         ]
+        routes.append(art_route(library, ArtKeys(ART_SECRET)))
         mount(app, routes, Authenticator(tokens), 500 << 20)
         async with TestClient(TestServer(app)) as http:
 

@@ -12,12 +12,13 @@ from tests.plugins.music.sounds import sound, tag_easily
 from antiphon.errors import Invalid, NotFound
 from antiphon.plugins import MediaRef
 from antiphon.types import Band
+from antiphon_music.art import ArtKeys
 from antiphon_music.folders import make_folder
 from antiphon_music.source import MusicSource
 
 
 async def test_a_track_is_resolved_for_its_own_client_alone(world: World, tmp_path: Path) -> None:
-    source = MusicSource(world.media_dir)
+    source = MusicSource(world.media_dir, ArtKeys(b"secret"))
     file = tag_easily(sound(tmp_path / "a.flac"), title="Für Elise", artist="Beethoven")
     music = await world.add(file)
     ref = MediaRef(kind="music", value=str(music.id))
@@ -49,7 +50,7 @@ async def test_folders_and_the_library_are_expanded_in_order(world: World, tmp_p
         )
         titles[str(music.id)] = f"{'/'.join(path)}:{hz - 299}"
     await world.add(tmp_path / "300.wav", world.gym)
-    source = MusicSource(world.media_dir)
+    source = MusicSource(world.media_dir, ArtKeys(b"secret"))
 
     async def expanded(kind: str, value: str = "") -> list[str]:
         refs = await source.expand(client_id, MediaRef(kind=kind, value=value))
@@ -67,7 +68,7 @@ async def test_folders_and_the_library_are_expanded_in_order(world: World, tmp_p
 async def test_many_tracks_are_described_at_once_without_their_files(
     world: World, tmp_path: Path
 ) -> None:
-    source = MusicSource(world.media_dir)
+    source = MusicSource(world.media_dir, ArtKeys(b"secret"))
     tracks = [await world.add(sound(tmp_path / f"{hz}.wav", 0.2, hz=hz)) for hz in (300, 400)]
     theirs = await world.add(tmp_path / "300.wav", world.gym)
     refs = [MediaRef(kind="music", value=str(one.id)) for one in (*tracks, theirs)]

@@ -306,3 +306,9 @@ def test_rules_that_contradict_themselves_are_refused_by_field(
     (error,) = refused.value.errors()
     assert error["loc"][-1] == field
     assert says in error["msg"]
+
+
+def test_where_schedules_are_switched_off_none_acts() -> None:
+    found = _run(_plan("Noon", _daily(12)), places=(Place(HALL, is_on=False), Place(BAR)))
+    assert [firing.zones for firing in found] == [(BAR,)]
+    assert [(block.zone_id, block.why) for block in found[0].blocks] == [(HALL, Why.OFF)]

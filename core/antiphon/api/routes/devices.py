@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from antiphon.api.parts import ApiParts
-from antiphon.api.routes.playback import Volume
+from antiphon.api.routes.playback import Mute, Volume
 from antiphon.errors import Conflict, LimitReached, Unavailable
 from antiphon.plugins.devices import DeviceUpdate, DeviceView
 from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered_items
@@ -68,6 +68,10 @@ def device_routes(parts: ApiParts) -> list[Route]:
     async def volume(request: Request[Volume, None]) -> DeviceView:
         device_id = request.path["device_id"]
         return await devices.set_volume(request.principal, device_id, request.body.volume)
+
+    async def mute(request: Request[Mute, None]) -> DeviceView:
+        device_id = request.path["device_id"]
+        return await devices.set_muted(request.principal, device_id, muted=request.body.muted)
 
     async def identify(request: Request[None, None]) -> None:
         await devices.order(request.principal, request.path["device_id"], "identify", {})
@@ -133,6 +137,18 @@ def device_routes(parts: ApiParts) -> list[Route]:
             response=DeviceView,
             errors=(Unavailable,),
             example={"volume": 80},
+        ),
+        Route(
+            method="POST",
+            path="devices/{device_id}/mute",
+            handler=mute,
+            summary="Silence one loudspeaker, or let it be heard again",
+            tag="devices",
+            effect=Effect.CONTROL,
+            body=Mute,
+            response=DeviceView,
+            errors=(Unavailable,),
+            example={"muted": True},
         ),
         Route(
             path="devices/{device_id}/identify",

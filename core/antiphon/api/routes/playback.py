@@ -20,6 +20,12 @@ class Seek(ApiModel):
     position_s: float = Field(ge=0, allow_inf_nan=False)
 
 
+class Mute(ApiModel):
+    """Whether to be silent."""
+
+    muted: bool
+
+
 class Volume(ApiModel):
     """A volume."""
 
@@ -43,6 +49,10 @@ def playback_routes(parts: ApiParts) -> list[Route]:
     async def volume(request: Request[Volume, None]) -> PlaybackView:
         percent = request.body.volume
         return await zones.set_volume(request.principal, request.path["zone_id"], percent)
+
+    async def mute(request: Request[Mute, None]) -> PlaybackView:
+        muted = request.body.muted
+        return await zones.set_muted(request.principal, request.path["zone_id"], muted=muted)
 
     some_id = str(UUID(int=1))
     refused: tuple[type[AntiphonError], ...] = (Conflict, Unavailable)
@@ -96,6 +106,19 @@ def playback_routes(parts: ApiParts) -> list[Route]:
             response=PlaybackView,
             errors=refused,
             example={"volume": 60},
+        ),
+        Route(
+            method="POST",
+            path="zones/{zone_id}/playback/mute",
+            handler=mute,
+            summary="Silence a zone, or let it be heard again",
+            description="Announcements are silenced too. The volume is kept.",
+            tag="playback",
+            effect=Effect.CONTROL,
+            body=Mute,
+            response=PlaybackView,
+            errors=refused,
+            example={"muted": True},
         ),
     ]
 

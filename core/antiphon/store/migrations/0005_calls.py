@@ -7,7 +7,7 @@ from uuid import uuid4
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('antiphon', '0003_audit')]
+    dependencies = [('antiphon', '0004_mute')]
 
     initial = False
 
