@@ -217,6 +217,9 @@ async def test_music_rests_until_it_is_told_to_go_on_also_over_a_restart(
     await zones.go_on(owner, zone)
     end_track(stage)
     await stage.hears(zone, None)
+    channel = zones._channels.find(zone)
+    assert channel is not None
+    await eventually(lambda: channel.programme.is_resting)
     view = await zones.view(owner, zone)
     assert (view.playback, view.track) == (Playback.PLAYING, None)
     assert tracks(stage) == ["1.0"]
