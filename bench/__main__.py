@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from bench import discovery, latency, playlists, quality, rest, schedules, soak, sound, start
+from bench import (
+    accounts,
+    discovery,
+    latency,
+    playlists,
+    quality,
+    rest,
+    schedules,
+    soak,
+    sound,
+    start,
+)
 
 BENCHMARKS = {
     "sound": sound.main,
     "latency": latency.main,
     "quality": quality.main,
     "discovery": discovery.main,
+    "accounts": accounts.main,
     "schedules": schedules.main,
     "playlists": playlists.main,
     "rest": rest.main,

@@ -15,9 +15,13 @@ from uuid import UUID
 from antiphon.events import (
     CallChanged,
     DeviceEvent,
+    Event,
     EventBus,
     LevelMeasured,
     PartChanged,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
     ZoneChanged,
     ZoneCreated,
     ZoneDeleted,
@@ -34,7 +38,7 @@ from antiphon_devices.driver import DeviceOrders
 from antiphon_devices.guests import Guests
 from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.newcomers import Newcomers
-from antiphon_devices.news import news
+from antiphon_devices.news import news, schedule_news
 from antiphon_devices.outbox import Outbox, Outgoing
 from antiphon_devices.pace import Pace
 from antiphon_devices.payloads import ServerInfo, now
@@ -63,6 +67,7 @@ _MAX_CORRECTIONS = 5
 _ORDER_TIMEOUT_S = 45.0
 _MAX_REPORTS = 100_000
 _NEWS_EXPIRE_S = 30
+_SCHEDULES: tuple[type[Event], ...] = (ScheduleFired, ScheduleSuppressed, ScheduleMissed)
 
 
 class Bridge:
@@ -121,7 +126,15 @@ class Bridge:
             self._bus.subscribe(DeviceEvent, self._device_event),
             self._bus.subscribe(CallChanged, self._answers.call_changed),
             self.newcomers.subscribe(self._bus),
+            *(self._bus.subscribe(kind, self._tell_schedule) for kind in _SCHEDULES),
         ]
+
+    def _tell_schedule(self, event: Event) -> None:
+        if event.client_id is None or (document := schedule_news(event)) is None:
+            return
+        topic = ClientTopic(Kind.EVENT, "schedule", client=str(event.client_id))
+        message = Outgoing(topic.render(self._root), document.encode(), expires_s=_NEWS_EXPIRE_S)
+        self.outbox.say(message)
 
     def _zone_event(self, event: ZoneEvent) -> None:
         if isinstance(event, ZoneDeleted):

@@ -1,9 +1,13 @@
-"""What happens in a zone, as passing messages: announcement, track and fault."""
+"""What happens, as passing messages: announcement, track and fault in a zone, and schedules."""
 
 from __future__ import annotations
 
 from antiphon.events import (
     CallChanged,
+    Event,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
     TrackFinished,
     TrackSkipped,
     TrackStarted,
@@ -14,6 +18,8 @@ from antiphon_devices.payloads import (
     AnnouncementEvent,
     FaultEvent,
     FaultEventType,
+    ScheduleEvent,
+    ScheduleEventType,
     TrackEvent,
     TrackEventType,
     Written,
@@ -57,3 +63,26 @@ def _track(event: TrackStarted | TrackFinished | TrackSkipped) -> TrackEvent:
         case TrackSkipped():
             kind, more = TrackEventType.SKIPPED, {"reason": event.reason}
     return TrackEvent.model_validate({"event_type": kind, **common, **more})
+
+
+def schedule_news(event: Event) -> ScheduleEvent | None:
+    """What integrators are told of a schedule; None for what is about none."""
+    match event:
+        case ScheduleFired():
+            kind, zones = ScheduleEventType.FIRED, event.zones
+        case ScheduleSuppressed():
+            kind, zones = ScheduleEventType.SUPPRESSED, event.zones
+        case ScheduleMissed():
+            kind, zones = ScheduleEventType.MISSED, ()
+        case _:
+            return None
+    return ScheduleEvent(
+        event_type=kind,
+        ts=event.at,
+        schedule_id=event.schedule_id,
+        name=event.name,
+        instant=event.instant,
+        zones=zones,
+        call_id=event.call_id if isinstance(event, ScheduleFired) else None,
+        reason=None if isinstance(event, ScheduleFired) else event.reason,
+    )

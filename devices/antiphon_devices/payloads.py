@@ -235,6 +235,27 @@ class FaultEvent(Written):
     reason: str
 
 
+class ScheduleEventType(StrEnum):
+    """What became of a time of a schedule."""
+
+    FIRED = "fired"
+    SUPPRESSED = "suppressed"
+    MISSED = "missed"
+
+
+class ScheduleEvent(Written):
+    """`client/<client>/event/schedule`: what became of a schedule's `instant`, and why."""
+
+    event_type: ScheduleEventType
+    ts: Timestamp
+    schedule_id: UUID
+    name: str
+    instant: Timestamp | None
+    zones: tuple[UUID, ...]
+    call_id: UUID | None
+    reason: str | None
+
+
 class DeviceInfo(Written):
     """`client/<client>/device/<device>/info`."""
 

@@ -32,6 +32,9 @@ def calendar_routes(calendars: Calendars) -> Sequence[Route]:
     async def change(request: Request[Any, Any]) -> CalendarView:
         return await calendars.change(request.principal, request.path[_ID], request.body)
 
+    async def refresh(request: Request[Any, Any]) -> CalendarView:
+        return await calendars.refresh(request.principal, request.path[_ID])
+
     async def delete(request: Request[Any, Any]) -> None:
         await calendars.delete(request.principal, request.path[_ID])
 
@@ -78,6 +81,16 @@ def calendar_routes(calendars: Calendars) -> Sequence[Route]:
             response=CalendarView,
             errors=(Invalid,),
             max_body_bytes=_MAX_BODY,
+        ),
+        Route(
+            method="POST",
+            path=f"{_ONE}/refresh",
+            handler=refresh,
+            summary="Fetch a calendar from its web address now",
+            tag=_TAG,
+            roles=Managers,
+            response=CalendarView,
+            errors=(Conflict, Invalid),
         ),
         Route(
             method="DELETE",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,10 @@ from antiphon_scheduling import records
 from antiphon_scheduling.calendars import check_country
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged
+from antiphon_scheduling.fetching import fetch
 from antiphon_scheduling.models import Schedule, ScheduleCalendar
 from antiphon_scheduling.plans import calendar_of, timezones_of
+from antiphon_scheduling.settings import SchedulingSettings
 from antiphon_scheduling.views import (
     CalendarQuery,
     CalendarView,
@@ -29,6 +32,8 @@ from antiphon_scheduling.walltime import day_of
 _AHEAD_DAYS = 2 * 366
 _SHOWN = 20
 _READ_S = 10.0
+MAX_CHARACTERS = 500_000
+_RETRY = timedelta(hours=1)
 
 
 class Calendars:
@@ -49,7 +54,7 @@ class Calendars:
         return await self._view(await self._row(principal, calendar_id))
 
     async def create(self, principal: Principal, new: NewCalendar) -> CalendarView:
-        """A new calendar. Raises Invalid on `country`, `subdivision` or `ics`."""
+        """A new calendar. Raises Invalid on `country`, `subdivision`, `ics` or `url`."""
         client_id = await writable_client(principal, new.client_id)
         row = ScheduleCalendar(client_id=client_id, name=new.name)
         if new.country is not None:
@@ -57,6 +62,9 @@ class Calendars:
             await asyncio.to_thread(check_country, row.country, row.subdivision)
         elif new.ics is not None:
             row.days = await self._days(client_id, new.ics)
+        elif new.url is not None:
+            row.url = new.url
+            await self._fetch(row)
         await row.save()
         return await self._view(row)
 
@@ -68,14 +76,61 @@ class Calendars:
         given = change.model_fields_set
         if "name" in given:
             row.name = change.name
+        if row.country is not None and (files := given & {"ics", "url"}):
+            raise Invalid.field(min(files), "this calendar is one of public holidays")
         if "ics" in given:
-            if row.country is not None:
-                raise Invalid.field("ics", "this calendar is one of public holidays")
             row.days = await self._days(row.client_id, change.ics)
+            row.url = row.fetched_at = row.problem = None
+        if "url" in given:
+            row.url = change.url
+            await self._fetch(row)
         await row.save()
+        await self._tell(row)
+        return await self._view(row)
+
+    async def refresh(self, principal: Principal, calendar_id: UUID) -> CalendarView:
+        """Fetch a calendar now. Raises Conflict for one without an address, Invalid."""
+        row = await self._row(principal, calendar_id)
+        if row.url is None:
+            raise Conflict("This calendar does not come from a web address.")
+        await self._fetch(row)
+        await row.save()
+        await self._tell(row)
+        return await self._view(row)
+
+    async def refresh_old(self, every: timedelta) -> None:
+        """Fetch what was not fetched for so long; what fails keeps the days that it had."""
+        now = self._clock.now()
+        for row in await ScheduleCalendar.filter(url__isnull=False):
+            wait = min(every, _RETRY) if row.problem else every
+            if row.tried_at is not None and row.tried_at + wait > now:
+                continue
+            days = row.days
+            try:
+                await self._fetch(row)
+            except Invalid as error:
+                row.problem = error.errors[0].message
+                self._context.log.warning("The calendar %s was not fetched: %s", row.id, error)
+            row.tried_at = now
+            await row.save(
+                update_fields=["days", "fetched_at", "tried_at", "problem", "updated_at"]
+            )
+            if row.days != days:
+                await self._tell(row)
+
+    async def _fetch(self, row: ScheduleCalendar) -> None:
+        """Bring a calendar up to date. Raises Invalid on `url`; then it keeps what it has."""
+        settings = cast(SchedulingSettings, self._context.settings)
+        text = await fetch(row.url or "", private=settings.calendar_private_addresses)
+        if len(text) > MAX_CHARACTERS:
+            raise Invalid.field("url", f"it is longer than {MAX_CHARACTERS:,} characters")
+        row.days = await self._days(row.client_id, text, "url")
+        row.fetched_at = row.tried_at = self._clock.now()
+        row.problem = None
+
+    async def _tell(self, row: ScheduleCalendar) -> None:
         await records.unrest([row.client_id])
         self._context.bus.publish(CalendarChanged(client_id=row.client_id))
-        return await self._view(row)
 
     async def delete(self, principal: Principal, calendar_id: UUID) -> None:
         """Delete a calendar. Raises Conflict while a schedule goes by it."""
@@ -98,7 +153,7 @@ class Calendars:
             raise NotFound("calendar", calendar_id)
         return row
 
-    async def _days(self, client_id: UUID, ics: str) -> list[list[str]]:
+    async def _days(self, client_id: UUID, ics: str, field: str = "ics") -> list[list[str]]:
         arguments = {"ics": ics, "timezone": (await timezones_of([client_id]))[client_id]}
         try:
             read = await self._context.jobs.run(
@@ -106,9 +161,9 @@ class Calendars:
             )
         except PartTimedOut:
             wrong = f"it takes more than {_READ_S:g} s to read: is there a rule that names no day?"
-            raise Invalid.field("ics", wrong) from None
+            raise Invalid.field(field, wrong) from None
         if "wrong" in read:
-            raise Invalid.field("ics", read["wrong"])
+            raise Invalid.field(field, read["wrong"])
         days: list[list[str]] = read["days"]
         return days
 

@@ -37,13 +37,13 @@ class Schedule(SoftDeleteModel):
     zones: list[str] = fields.JSONField(default=list)
     floors: list[str] | None = fields.JSONField(null=True)
     devices: list[str] | None = fields.JSONField(null=True)
-    opening_zone_id: UUID | None = fields.UUIDField(null=True, db_index=True)
+    opening_zone_id: UUID | None = fields.UUIDField(null=True)
     band = fields.CharEnumField(Band, null=True, max_length=20)
     chime = fields.BooleanField(null=True)
     enabled = fields.BooleanField(default=True)
     in_force_since: datetime | None = fields.DatetimeField(null=True)
     settled_until: datetime = fields.DatetimeField()
-    rests_until: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    rests_until: datetime | None = fields.DatetimeField(null=True)
     fired_count = fields.IntField(default=0)
     last_executed_at: datetime | None = fields.DatetimeField(null=True)
     created_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
@@ -53,7 +53,7 @@ class Schedule(SoftDeleteModel):
 
     class Meta:
         table = "schedule"
-        indexes = (("client_id", "name"),)
+        indexes = (("client_id", "name"), ("deleted_at", "rests_until"))
 
 
 class ScheduleCalendar(TimestampedModel):

@@ -15,11 +15,14 @@ from antiphon_scheduling.calendar_routes import calendar_routes
 from antiphon_scheduling.calendar_service import Calendars
 from antiphon_scheduling.clock import SystemClock
 from antiphon_scheduling.commands import commands
+from antiphon_scheduling.opening import OpeningHours
+from antiphon_scheduling.opening_routes import opening_routes
 from antiphon_scheduling.outlook import Outlooks
 from antiphon_scheduling.outlook_routes import outlook_routes
 from antiphon_scheduling.playlists.music import ChannelSource
 from antiphon_scheduling.playlists.routes import playlist_routes
 from antiphon_scheduling.playlists.runner import ChannelRunner
+from antiphon_scheduling.refreshing import CalendarRefresher
 from antiphon_scheduling.routes import schedule_routes
 from antiphon_scheduling.scheduler import Scheduler
 from antiphon_scheduling.service import Schedules
@@ -59,6 +62,7 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
     return [
         *schedule_routes(schedules, outlook_routes(schedules, outlooks)),
         *calendar_routes(Calendars(context, clock)),
+        *opening_routes(OpeningHours(context, clock, schedules)),
         *playlist_routes(context, clock),
     ]
 
@@ -66,7 +70,7 @@ def antiphon_routes(context: PluginContext) -> Sequence[Route]:
 @hookimpl
 def antiphon_services(context: PluginContext) -> Sequence[AbstractAsyncContextManager[None]]:
     """What does by the clock what schedules and channel playlists say."""
-    return [_scheduler(context), _channels(context)]
+    return [_scheduler(context), _channels(context), _calendars(context)]
 
 
 @asynccontextmanager
@@ -82,6 +86,15 @@ async def _channels(context: PluginContext) -> AsyncIterator[None]:
     settings = cast(SchedulingSettings, context.settings)
     keep = timedelta(days=settings.keep_records_days)
     async with ChannelRunner(context, SystemClock(), _grace(context), keep):
+        yield
+
+
+@asynccontextmanager
+async def _calendars(context: PluginContext) -> AsyncIterator[None]:
+    settings = cast(SchedulingSettings, context.settings)
+    clock = SystemClock()
+    every = timedelta(hours=settings.calendar_refresh_hours)
+    async with CalendarRefresher(context, clock, Calendars(context, clock), every):
         yield
 
 

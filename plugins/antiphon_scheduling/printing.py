@@ -25,6 +25,7 @@ from antiphon_scheduling.settings import SchedulingSettings
 from antiphon_scheduling.walltime import start_of
 
 _STYLES = {Result.PLAYS: "green", Result.SUPPRESSED: "yellow", Result.MISSED: "red"}
+_MUSIC = {"play": "music starts", "resume": "music goes on", "stop": "music stops"}
 Titles = Mapping[UUID, str]
 
 
@@ -72,9 +73,7 @@ def _what(item: OutlookItem, titles: Titles) -> str:
         return titles.get(item.announcement_id, unknown)
     if item.playlist_id is not None:
         return "a track of music" if item.does == "play" else ""
-    return {"play": "music starts", "resume": "music goes on", "stop": "music stops"}.get(
-        item.does, ""
-    )
+    return _MUSIC.get(item.does, "")
 
 
 def _why(item: OutlookItem, zone: ZoneInfo) -> str:

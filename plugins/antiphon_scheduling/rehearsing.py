@@ -23,10 +23,9 @@ from antiphon_scheduling.playlists.decide import Listener, decide
 from antiphon_scheduling.playlists.listeners import silence_of
 from antiphon_scheduling.playlists.models import Style
 from antiphon_scheduling.playlists.music import CHANNEL
-from antiphon_scheduling.playlists.outlook import Scene
+from antiphon_scheduling.playlists.outlook import Scene, wound_on
 from antiphon_scheduling.playlists.timetable import Cue, Entry, Slot, Timetable
 from antiphon_scheduling.recurrence import Music
-from antiphon_scheduling.walltime import TICK
 
 _STEP_S = 1.0
 _PLAYED = {"folder_ids", "playlist_id", "shuffle", "crossfade_s"}
@@ -42,17 +41,20 @@ class Kept:
 
 
 class Director:
-    """Gives a rehearsal its cues from `begin` to `end`. `firings` are the zone's, in order."""
+    """Gives a rehearsal its cues. `firings` are the zone's, in order.
+
+    `period` is now, the beginning and the end of what is rendered.
+    """
 
     def __init__(
         self,
         rehearsal: Rehearsal,
         scene: Scene,
         firings: Sequence[tuple[Firing, Schedule]],
-        begin: datetime,
-        end: datetime,
+        period: tuple[datetime, datetime, datetime],
         duck_down_s: float,
     ) -> None:
+        now, begin, end = period
         self.kept: list[Kept] = []
         self._rehearsal = rehearsal
         self._scene = scene
@@ -61,7 +63,7 @@ class Director:
         self._end = end
         self._lead_s = duck_down_s
         self._counter = TrackCounter()
-        self._table = None if scene.table is None else _wound_on(scene.table, begin)
+        self._table = None if scene.table is None else wound_on(scene.table, now, begin)
         rehearsal.on_track = self._count
 
     async def run(self, progress: Callable[[float], None]) -> None:
@@ -220,10 +222,3 @@ def of_zone(
         blocked = any(block.zone_id == zone_id for block in firing.blocks)
         if firing.instant >= begin and (blocked or zone_id in firing.zones):
             yield firing, row
-
-
-def _wound_on(table: Timetable, begin: datetime) -> Timetable:
-    """The timetable as it stands at `begin`: turns that come before are over."""
-    while (due := table.following(table.settled_until)) is not None and due[0] < begin:
-        table = table.settled(due[0], table.cues(*due))
-    return table.model_copy(update={"settled_until": max(table.settled_until, begin - TICK)})

@@ -119,7 +119,7 @@ async def render(wanted: Wanted, clock: Clock, progress: Callable[[float], None]
             rehearsal = await _rehearsal(library, found, sink)
             mine = list(of_zone(firings, found.zone_id, begin))
             lead_s = library.settings.audio.duck_down_s
-            director = Director(rehearsal, scene, mine, begin, end, lead_s)
+            director = Director(rehearsal, scene, mine, (clock.now(), begin, end), lead_s)
             started = time.perf_counter()
             await _as_before(rehearsal, found, firings, begin)
             total_s = (end - begin).total_seconds()

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from antiphon.store import in_transaction
@@ -22,7 +21,7 @@ from antiphon_scheduling.basis import Basis
 from antiphon_scheduling.models import Schedule
 from antiphon_scheduling.plan import Plan
 from antiphon_scheduling.planner import Planner
-from antiphon_scheduling.plans import active, read_plans
+from antiphon_scheduling.plans import active, active_among, read_plans
 
 WINDOW = timedelta(minutes=30)
 _EXTEND = timedelta(minutes=15)
@@ -51,10 +50,11 @@ class Roster:
         self.clients = await read_clients()
         await self._basis.check({key: row[0] for key, row in self.clients.items()})
         self._known_until = now + WINDOW
-        soon = Q(rests_until__lt=self._known_until)
-        bound = Q(rests_until__isnull=True, rules__isnull=False)
-        async for plans in _pages(active().filter(soon | bound)):
-            await self.put(plans)
+        bound = active().filter(rests_until__isnull=True, rules__isnull=False)
+        soon = active().filter(rests_until__lt=self._known_until)
+        for rows in (bound, soon):
+            async for plans in _pages(rows):
+                await self.put(plans)
         free = active().filter(rests_until__isnull=True, rules__isnull=True)
         self._unplanned = _pages(free)
 
@@ -105,9 +105,9 @@ class Roster:
         for schedule_id in wanted:
             self._planner.remove(schedule_id)
         for start in range(0, len(wanted), _KEYS):
-            plans = await read_plans(active().filter(id__in=wanted[start : start + _KEYS]))
-            await self.put(plans)
-            found |= {plan.schedule_id for plan in plans}
+            some = await active_among(wanted[start : start + _KEYS])
+            await self.put(await read_plans(Schedule.filter(id__in=some)))
+            found |= set(some)
         return found
 
     async def renew_client(self, client_id: UUID) -> None:
@@ -143,12 +143,8 @@ async def read_clients() -> Clients:
 
 
 async def _pages(rows: QuerySet[Schedule]) -> AsyncIterator[list[Plan]]:
-    """The plans of schedules, some at a time, by id: rows that change meanwhile skip none."""
-    last: UUID | None = None
-    while True:
-        page = rows if last is None else rows.filter(id__gt=last)
-        keys: Sequence[Any] = await page.order_by("id").limit(_PAGE).values_list("id", flat=True)
-        if not keys:
-            return
-        last = keys[-1]
-        yield await read_plans(active().filter(id__in=list(keys)))
+    """The plans of schedules, some at a time: a page is read by its keys, which costs no scan."""
+    keys: Sequence[Any] = await rows.values_list("id", flat=True)
+    for start in range(0, len(keys), _PAGE):
+        # By nothing but the keys: SQLite would rather scan all that are not deleted.
+        yield await read_plans(Schedule.filter(id__in=list(keys[start : start + _PAGE])))

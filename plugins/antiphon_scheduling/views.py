@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from antiphon.plugins import ApiModel, DeletableQuery, Line, ListQuery, SortedBy, left_out
 from antiphon.types import Band, Frozen
@@ -14,6 +14,8 @@ from antiphon_scheduling.models import Schedule, ScheduleCalendar
 from antiphon_scheduling.plan import Plan
 from antiphon_scheduling.recurrence import Recurrence
 from antiphon_scheduling.rules import Rules
+
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
 
 
 class ScheduleView(Frozen):
@@ -154,7 +156,10 @@ class NamedDay(Frozen):
 
 
 class CalendarView(Frozen):
-    """A calendar; `upcoming` are its next days, within two years."""
+    """A calendar; `upcoming` are its next days, within two years.
+
+    One that comes from `url` was fetched at `fetched_at`; `problem` says why that failed since.
+    """
 
     id: UUID
     client_id: UUID
@@ -162,6 +167,9 @@ class CalendarView(Frozen):
     country: str | None
     subdivision: str | None
     number_of_days: int | None
+    url: str | None
+    fetched_at: datetime | None
+    problem: str | None
     upcoming: tuple[NamedDay, ...]
     created_at: datetime
     updated_at: datetime
@@ -176,6 +184,9 @@ class CalendarView(Frozen):
             country=row.country,
             subdivision=row.subdivision,
             number_of_days=None if row.days is None else len(row.days),
+            url=row.url,
+            fetched_at=row.fetched_at,
+            problem=row.problem,
             upcoming=upcoming,
             created_at=row.created_at,
             updated_at=row.updated_at,
@@ -183,28 +194,36 @@ class CalendarView(Frozen):
 
 
 class NewCalendar(ApiModel):
-    """Either the public holidays of a country, or the content of an iCalendar file."""
+    """The public holidays of a country, or an iCalendar file: its content, or where it is."""
 
     name: Line
     country: str | None = Field(default=None, max_length=10, description="ISO code, such as DE.")
     subdivision: str | None = Field(default=None, max_length=50, description="Such as BE.")
     ics: str | None = Field(default=None, max_length=500_000)
+    url: Url | None = Field(default=None, description="Fetched again and again.")
     client_id: UUID | None = Field(default=None, description="For admin and staff: whose it is.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.country is None) == (self.ics is None):
-            raise ValueError("give either country or ics")
+        if sum(one is not None for one in (self.country, self.ics, self.url)) != 1:
+            raise ValueError("give one of country, ics and url")
         if self.subdivision is not None and self.country is None:
             raise ValueError("a subdivision needs its country")
         return self
 
 
 class ChangeCalendar(ApiModel):
-    """A new name, or the content of a newer file for a calendar that was made of one."""
+    """A new name; or, for a calendar that was made of a file, a newer one or another address."""
 
     name: Line = left_out()
     ics: str = left_out(max_length=500_000)
+    url: Url = left_out()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if {"ics", "url"} <= self.model_fields_set:
+            raise ValueError("give either ics or url")
+        return self
 
 
 class CalendarQuery(ListQuery):

@@ -27,6 +27,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "AnnouncementEvent": payloads.AnnouncementEvent,
     "TrackEvent": payloads.TrackEvent,
     "FaultEvent": payloads.FaultEvent,
+    "ScheduleEvent": payloads.ScheduleEvent,
     "Ack": payloads.Ack,
     "MirrorInfo": payloads.DeviceInfo,
     "MirrorState": payloads.DeviceState,
@@ -108,6 +109,7 @@ def test_the_agent_writes_every_key_that_there_is(name: str, model: type[BaseMod
         CallState,
         payloads.TrackEventType,
         payloads.FaultEventType,
+        payloads.ScheduleEventType,
     ],
 )
 def test_words_are_the_codes_words(enumeration: Any) -> None:
@@ -118,6 +120,7 @@ def test_words_are_the_codes_words(enumeration: Any) -> None:
         CallState: schemas["AnnouncementEvent"]["properties"]["event_type"],
         payloads.TrackEventType: schemas["TrackEvent"]["properties"]["event_type"],
         payloads.FaultEventType: schemas["FaultEvent"]["properties"]["event_type"],
+        payloads.ScheduleEventType: schemas["ScheduleEvent"]["properties"]["event_type"],
     }[enumeration]
     assert told["enum"] == [word.value for word in enumeration]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +14,9 @@ from tests.fakes.integrator import Integrator
 from tests.fakes.zones import zone_view
 
 from antiphon.events import (
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleSuppressed,
     TrackFinished,
     TrackSkipped,
     TrackStarted,
@@ -113,6 +118,25 @@ async def test_what_happens_is_told_once_and_not_kept(world: World, integrator: 
     assert [event["event_type"] for event in heard] == ["started", "finished", "skipped"]
     assert (heard[0]["artist"], heard[0]["duration_s"], heard[0]["reason"]) == ("Dave", 324.0, None)
     assert heard[2]["reason"] == "it is damaged"
+
+
+async def test_what_becomes_of_schedules_is_told(world: World, integrator: Integrator) -> None:
+    instant = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    common: Any = {"client_id": world.client, "schedule_id": uuid4(), "instant": instant}
+    zones = (world.zone.zone_id,)
+    world.bus.publish(ScheduleFired(**common, name="Noon", zones=zones, call_id=uuid4()))
+    world.bus.publish(ScheduleSuppressed(**common, name="Noon", zones=zones, reason="quiet hours"))
+    world.bus.publish(ScheduleMissed(**common, name="Noon", reason="the server was down"))
+    topic = f"client/{world.client}/event/schedule"
+    await integrator.hears(topic, lambda h: h.json["event_type"] == "missed")
+    heard = [h.json for h in integrator.heard if h.topic == topic]
+    assert [(one["event_type"], one["reason"]) for one in heard] == [
+        ("fired", None),
+        ("suppressed", "quiet hours"),
+        ("missed", "the server was down"),
+    ]
+    assert heard[0]["zones"] == [str(world.zone.zone_id)]
+    assert heard[0]["instant"] == "2026-11-22T12:00:00.000Z"
 
 
 async def test_zones_come_and_go_and_leave_nothing_behind(

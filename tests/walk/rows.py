@@ -135,6 +135,9 @@ class Ledger:
             for row in self._file.execute(names)
             if "id" in {column["name"] for column in self._columns(row["name"])}
         ]
+        self._version = -1
+        self._rows: Rows = {}
+        self._named: dict[tuple[str, str], tuple[dict[str, Any], frozenset[str]]] = {}
 
     def _columns(self, table: str) -> list[sqlite3.Row]:
         return list(self._file.execute(f'PRAGMA table_info("{table}")'))
@@ -144,16 +147,26 @@ class Ledger:
 
     def rows(self, but: str = "") -> Rows:
         """All rows by table and key, but for a table and for what changes by itself."""
-        return {
-            (table, str(row["id"])): {k: row[k] for k in row.keys() if k not in _VOLATILE}  # noqa: SIM118  a Row is no dict
-            for table in self._tables
-            if table != but
-            for row in self._file.execute(f'SELECT * FROM "{table}"')
-        }
+        # Another one as soon as somebody else has written anything; most requests write nothing.
+        version = self._file.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._rows = {
+                (table, str(row["id"])): {k: row[k] for k in row.keys() if k not in _VOLATILE}  # noqa: SIM118  a Row is no dict
+                for table in self._tables
+                for row in self._file.execute(f'SELECT * FROM "{table}"')
+            }
+            self._version = version
+        return {key: row for key, row in self._rows.items() if key[0] != but}
 
     def about(self, ids: frozenset[str]) -> Rows:
         """The rows that have or name one of `ids`: nobody without a right to them may change it."""
-        return {key: row for key, row in self.rows().items() if ids & ids_in(str(row))}
+        return {key: row for key, row in self.rows().items() if ids & self._ids(key, row)}
+
+    def _ids(self, key: tuple[str, str], row: dict[str, Any]) -> frozenset[str]:
+        """The ids in a row; looked for again only when it is another one than last time."""
+        if key not in self._named or self._named[key][0] != row:
+            self._named[key] = (row, ids_in(str(row)))
+        return self._named[key][1]
 
     def is_over(self, call_id: str, zones: int) -> bool:
         """Whether the receipts of a call are final, in all of its zones."""

@@ -108,20 +108,26 @@ class Conversation(ABC):
             heartbeat=_HEARTBEAT_S, timeout=_CLOSE_S, max_msg_size=_MAX_MESSAGE
         )
 
+    async def look(self, guard: Guard) -> None:  # noqa: B027  most have nothing to look for
+        """Raise NotFound where there is nothing to listen to."""
+
     @abstractmethod
     async def state(self, guard: Guard, mark: Mark) -> StateMessage:
-        """How all is now. Raises NotFound where there is nothing to listen to."""
+        """How all is now. Raises NotFound as `look`."""
 
     @abstractmethod
     async def message(self, guard: Guard, sequence: int, entry: Entry) -> str | None:
         """What is told of an event, if it is of interest. Raises NotFound when all is over."""
 
     async def hold(self) -> web.StreamResponse:
-        """Talk until somebody ends it. Raises NotAuthenticated before the socket is open."""
+        """Talk until somebody ends it.
+
+        Where the token came so early, raises NotAuthenticated and NotFound before it is open.
+        """
         raw = self._request.raw
         token = bearer(raw) or raw.query.get("token")
         if token is not None:
-            await self._parts.authenticator.principal(token)
+            await self.look(await Guard.of(self._parts.authenticator, token))
         await self._socket.prepare(raw)
         with self._parts.endless.one():
             try:
@@ -164,7 +170,7 @@ class Conversation(ABC):
         if last is None or missed is None:
             await self._send(await self.state(guard, now))
             return now
-        await self.state(guard, now)  # it is still there to be seen
+        await self.look(guard)
         await self._send(ResumedMessage(stream=now.stream, sequence=last.sequence))
         for sequence, entry in missed:
             await self._tell(guard, sight, sequence, entry)

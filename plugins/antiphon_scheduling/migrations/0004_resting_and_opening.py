@@ -3,6 +3,7 @@ from tortoise.migrations import operations as ops
 import functools
 from json import dumps, loads
 from tortoise import fields
+from tortoise.indexes import Index
 
 class Migration(migrations.Migration):
     dependencies = [('antiphon', '0003_audit'), ('scheduling', '0003_channel_playlists')]
@@ -23,12 +24,16 @@ class Migration(migrations.Migration):
         ops.AddField(
             model_name='Schedule',
             name='opening_zone_id',
-            field=fields.UUIDField(null=True, db_index=True),
+            field=fields.UUIDField(null=True),
         ),
         ops.AddField(
             model_name='Schedule',
             name='rests_until',
-            field=fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False),
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddIndex(
+            model_name='Schedule',
+            index=Index(fields=['deleted_at', 'rests_until']),
         ),
         ops.AddField(
             model_name='ScheduleCalendar',

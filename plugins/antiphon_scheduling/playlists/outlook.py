@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from antiphon.plugins import Zones
 from antiphon.tenancy.models import Client
 from antiphon.types import Playback, Principal
+from antiphon_scheduling.forecast import is_exact
 from antiphon_scheduling.models import Outcome
 from antiphon_scheduling.outcomes import Why
 from antiphon_scheduling.outlook_views import Explained, OutlookItem, Result, Verdict
 from antiphon_scheduling.places import Places
-from antiphon_scheduling.playlists.decide import Listener, decide
+from antiphon_scheduling.playlists.decide import Decision, Listener, decide
 from antiphon_scheduling.playlists.force import Candidate, ranked
 from antiphon_scheduling.playlists.listeners import hears, silence_of
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelRecord, Style
@@ -25,6 +26,8 @@ from antiphon_scheduling.playlists.timetable import Cue, Timetable
 from antiphon_scheduling.rules import Quiets
 from antiphon_scheduling.walltime import TICK
 
+_MOST = 5_000
+_RUN_UP = timedelta(days=1)
 _STOPPED = "the music was stopped by a schedule"
 
 
@@ -70,34 +73,21 @@ class Scene:
         """
         if self.table is None:
             return []
-        table, found = self.table, []
-        table = table.model_copy(update={"settled_until": max(table.settled_until, now - TICK)})
+        found: list[OutlookItem] = []
+        table = wound_on(self.table, now, begin)
         music = iter([item for item in changes if item.result is Result.PLAYS])
         change = next(music, None)
         listener = Listener(self.zone_id, self.silence, self.hears, self.quiets)
         while (due := table.following(table.settled_until)) is not None and due[0] < end:
             instant, slots = due
+            if len(found) > _MOST:
+                break  # more than anybody is told
             while change is not None and change.at <= instant:
                 listener = _after(listener, change)
                 change = next(music, None)
             cues = table.cues(instant, slots)
-            if instant >= begin:
-                for cue in cues:
-                    decision = decide(table, cue, [listener])
-                    if decision.zones or decision.blocks:
-                        block = next(iter(decision.blocks), None)
-                        found.append(
-                            _item(
-                                table,
-                                at=instant,
-                                does="play" if cue.slot.is_music else "announcement",
-                                announcement_id=cue.announcement_id,
-                                result=Result.SUPPRESSED if block else Result.PLAYS,
-                                why=block.why if block else None,
-                                reason=block.detail if block else None,
-                                rule=_rule(cue),
-                            )
-                        )
+            decided = [decide(table, cue, [listener]) for cue in cues]
+            found += [_coming(table, one) for one in decided if one.zones or one.blocks]
             table = table.settled(instant, cues)
         return found
 
@@ -135,6 +125,21 @@ class Scene:
         )
 
 
+def wound_on(table: Timetable, now: datetime, begin: datetime) -> Timetable:
+    """The timetable as it stands at `begin`, not before `now`: turns that come before are over.
+
+    Of what lies far ahead not every turn is counted; see `forecast.is_exact`.
+    """
+    begin = max(begin, now)
+    since = max(table.settled_until, now - TICK)
+    if not is_exact(now, begin):
+        since = max(since, begin - _RUN_UP)
+    table = table.model_copy(update={"settled_until": since})
+    while (due := table.following(table.settled_until)) is not None and due[0] < begin:
+        table = table.settled(due[0], table.cues(*due))
+    return table
+
+
 async def past_of(
     client_id: UUID, zone_id: UUID, begin: datetime, end: datetime
 ) -> list[OutlookItem]:
@@ -147,6 +152,20 @@ async def past_of(
     tables = {table.playlist_id: table for table in await timetables_of(playlists)}
     found = [_past(row, tables[row.playlist_id], str(zone_id)) for row in rows]
     return [item for item in found if item is not None]
+
+
+def _coming(table: Timetable, decision: Decision) -> OutlookItem:
+    cue, block = decision.cue, next(iter(decision.blocks), None)
+    return _item(
+        table,
+        at=cue.instant,
+        does="play" if cue.slot.is_music else "announcement",
+        announcement_id=cue.announcement_id,
+        result=Result.SUPPRESSED if block else Result.PLAYS,
+        why=block.why if block else None,
+        reason=block.detail if block else None,
+        rule=_rule(cue),
+    )
 
 
 def _past(row: ChannelRecord, table: Timetable, zone: str) -> OutlookItem | None:

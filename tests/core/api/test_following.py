@@ -83,6 +83,11 @@ async def test_a_zone_that_one_does_not_see_is_not_there(stage: Stage) -> None:
         async with following(caller, f"ws/playback/{zone_id}") as (socket, first):
             assert (first["type"], first["problem"]["code"]) == ("problem", "not_found")
             assert await close_code(socket) == 4404
+        # Who says at once who he is is told so at once.
+        headers = {"Authorization": f"Bearer {caller.token}"}
+        with pytest.raises(aiohttp.WSServerHandshakeError) as unknown:
+            await caller.socket(f"ws/playback/{zone_id}", headers=headers)
+        assert unknown.value.status == 404
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await stage.owner.socket("ws/playback/1")
     assert refused.value.status == 422

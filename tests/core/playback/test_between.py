@@ -207,6 +207,14 @@ class Resting(MediaSource):
         return found
 
 
+async def rests(zones: ZoneController, zone: UUID) -> None:
+    def is_so() -> bool:
+        channel = zones._channels.find(zone)
+        return channel is not None and channel.programme.is_resting
+
+    await eventually(is_so)
+
+
 async def test_music_rests_until_it_is_told_to_go_on_also_over_a_restart(
     stage: Stage, zones: ZoneController
 ) -> None:
@@ -216,26 +224,23 @@ async def test_music_rests_until_it_is_told_to_go_on_also_over_a_restart(
     await stage.hears(zone, "1.0")
     await zones.go_on(owner, zone)
     end_track(stage)
-    await stage.hears(zone, None)
-    channel = zones._channels.find(zone)
-    assert channel is not None
-    await eventually(lambda: channel.programme.is_resting)
+    await rests(zones, zone)
     view = await zones.view(owner, zone)
     assert (view.playback, view.track) == (Playback.PLAYING, None)
     assert tracks(stage) == ["1.0"]
     call = await say(stage, zones, announcement(stage, "Offer"), zone)
     await stage.hears(zone, "Offer")
     end_track(stage)
-    await stage.hears(zone, None)
+    await rests(zones, zone)
     await eventually(lambda: states(stage, zone)[-1] is CallState.COMPLETED)
     assert (await zones.get_call(owner, call.id)).zones[0].state is CallState.COMPLETED
     await zones.go_on(owner, zone)
     await stage.hears(zone, "1.1")
     end_track(stage)
-    await stage.hears(zone, None)
+    await rests(zones, zone)
     zones = await stage.restart()
     assert (await zones.view(owner, zone)).playback is Playback.PLAYING
-    await eventually(lambda: zones._channels.find(zone).programme.is_resting)  # type: ignore[union-attr]
+    await rests(zones, zone)
     assert tracks(stage) == [], "the rest goes on"
     await zones.go_on(owner, zone)
     await stage.hears(zone, "1.2")

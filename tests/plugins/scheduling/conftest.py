@@ -31,6 +31,8 @@ from antiphon.tenancy.models import Client
 from antiphon.types import Role
 from antiphon_scheduling.calendar_routes import calendar_routes
 from antiphon_scheduling.calendar_service import Calendars
+from antiphon_scheduling.opening import OpeningHours
+from antiphon_scheduling.opening_routes import opening_routes
 from antiphon_scheduling.outlook import Outlooks
 from antiphon_scheduling.outlook_routes import outlook_routes
 from antiphon_scheduling.routes import schedule_routes
@@ -154,16 +156,23 @@ async def station(tmp_path: Path) -> AsyncIterator[Station]:
         views = [zone_view(client.id, "Hall"), zone_view(client.id, "Platform")]
         zones = FakeZones(bus, *views)
         context = plugin_context(
-            "scheduling", SchedulingSettings(), tmp_path, jobs, zones=zones, bus=bus
+            "scheduling",
+            SchedulingSettings(calendar_private_addresses=True),
+            tmp_path,
+            jobs,
+            zones=zones,
+            bus=bus,
         )
         announcements = _Announcements()
         context.media.add(announcements)
         clock = HandClock(NINE)
         schedules = Schedules(context, clock)
+        opening = OpeningHours(context, clock, schedules)
         outlook = outlook_routes(schedules, Outlooks(clock, GRACE, zones))
         routes = [
             *schedule_routes(schedules, outlook),
             *calendar_routes(Calendars(context, clock)),
+            *opening_routes(opening),
         ]
         async with plugin_api(context, jobs, routes) as api:
             station = Station(

@@ -96,6 +96,9 @@ class _OneZone(Conversation):
     def _zone_id(self) -> UUID:
         return UUID(str(self._request.path["zone_id"]))
 
+    async def look(self, guard: Guard) -> None:
+        await self._view(guard)
+
     async def state(self, guard: Guard, mark: Mark) -> StateMessage:
         playback = await self._view(guard)
         return ZoneMessage(stream=mark.stream, sequence=mark.sequence, playback=playback)
