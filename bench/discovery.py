@@ -16,6 +16,7 @@ from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
 from antiphon.events import EventBus
 from antiphon.plugins import MediaRegistry, PluginContext, SpeechRegistry
 from antiphon_devices.broker import own_broker
+from antiphon_devices.mirror import no_floors
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.service import mqtt_service
 from antiphon_devices.settings import MqttSettings
@@ -75,7 +76,7 @@ async def _measure(folder: Path) -> tuple[float, float]:
         url = (folder / "integrator.url").read_text().strip()
         context = _context(folder, url, client_id)
         began = time.perf_counter()
-        async with mqtt_service(context, clients):
+        async with mqtt_service(context, clients, no_floors):
             mqtt = await context.mqtt.accept()
             settings = HomeAssistantSettings()
             bridge = Bridge(mqtt, settings, log, quiet_s=_QUIET_S, jitter_s=(_JITTER_S, _JITTER_S))
