@@ -78,7 +78,7 @@ async def test_one_that_is_revoked_is_cut_off_and_may_ask_again(house: House) ->
         await house.until("left", lambda v: not v.is_online)
         (pending,) = await eventually(house.joining.pending, 15)
         assert (pending.key, pending.replaces) == ("left", False)
-        assert (await house.until("right", lambda v: True)).is_online
+        await house.until("right", lambda v: v.is_online)
         await house.joining.confirm(ADMIN, "left", Admission(pending.code))
         await house.until("left", lambda v: v.is_online)
 
