@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from antiphon.plugins import ApiModel, DeletableQuery, Line, ListQuery, SortedBy, left_out
 from antiphon.types import Band, Frozen
@@ -214,6 +214,10 @@ class NewCalendar(ApiModel):
 
 class ChangeCalendar(ApiModel):
     """A new name; or, for a calendar that was made of a file, a newer one or another address."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "Closed", "url": "https://example.com/closed.ics"}}
+    )
 
     name: Line = left_out()
     ics: str = left_out(max_length=500_000)

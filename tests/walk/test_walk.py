@@ -112,9 +112,12 @@ class Walk:
             async with self.session.ws_connect(self.base + path, headers=headers) as socket:
                 if not headers:
                     await socket.send_json({"token": "nobody"})
-                text = str((await socket.receive(timeout=10)).data)
+                first = await socket.receive(timeout=10)
         except aiohttp.WSServerHandshakeError as error:
             return error.status, "", ""
+        if first.type is aiohttp.WSMsgType.CLOSE:  # with 4404 for what would have been a 404
+            return int(first.data) - 4000, "", str(first.extra)
+        text = str(first.data)
         self._check(actor, f"{one} as {actor.name}", 101, text, frozenset())
         return 101, "", text
 
