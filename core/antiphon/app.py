@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +50,7 @@ from antiphon.tenancy.tokens import load_secret_key
 from antiphon.tenancy.users import create_client, ensure_admin
 
 FIRST_CLIENT = "My building"
+_DISK_IS_FULL = 500_000_000  # bytes; what is written next may not fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +218,25 @@ def _checks(
     async def snapserver_health() -> PartHealth:
         return PartHealth(is_up=snapcast.available, is_essential=False, message=snapcast.message)
 
-    async def plugins_health() -> PartHealth:
-        fine = (PluginStatus.READY, PluginStatus.DISABLED)
-        bad = [f"{row.name}: {row.reason}" for row in plugins.records if row.status not in fine]
-        return PartHealth(is_up=not bad, is_essential=False, message="; ".join(bad) or None)
+    async def disk_health() -> PartHealth:
+        disk = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
+        message = f"{disk.free / 1e9:.1f} GB are free"
+        return PartHealth(is_up=disk.free > _DISK_IS_FULL, is_essential=False, message=message)
+
+    def plugin_health(name: str) -> HealthCheck:
+        async def check() -> PartHealth:
+            row = next(row for row in plugins.records if row.name == name)
+            is_fine = row.status in (PluginStatus.READY, PluginStatus.DISABLED)
+            return PartHealth(is_up=is_fine, is_essential=False, message=row.reason)
+
+        return check
 
     checks: dict[str, HealthCheck] = {
         "database": database_health,
         "renderer": renderer_health,
-        "plugins": plugins_health,
+        "disk": disk_health,
     }
+    checks |= {f"plugin {row.name}": plugin_health(row.name) for row in plugins.records}
     if settings.snapcast.mode != "off":
         checks["snapserver"] = snapserver_health
     return checks

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from antiphon.types import Band, CallState, Playback, Repeat
+from antiphon.types import Band, CallState, CallStyle, Playback, Repeat
 
 MAX_PAYLOAD_BYTES = 16 * 1024
 PROTOCOL = "1.0"
@@ -378,7 +378,7 @@ class AnnounceCommand(Command):
     url: str | None = Field(default=None, min_length=1, max_length=2_000)
     voice: str | None = Field(default=None, max_length=100)
     band: Band | None = None
-    style: Literal["over", "pause", "between"] | None = None
+    style: CallStyle | None = None
     chime: bool | None = None
     expires_in_s: float | None = Field(default=None, gt=0, le=86_400)
 

@@ -12,7 +12,7 @@ from antiphon.errors import Invalid
 from antiphon.plugins import CallRequest
 from antiphon.types import Playback
 from antiphon_devices.payloads import AnnounceCommand, SetDocument
-from antiphon_devices.requests import NotSupported, Request
+from antiphon_devices.requests import Request
 
 _LATENCY_MAX_MS = 5_000
 _WORDS = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
@@ -78,11 +78,7 @@ def playback(value: object) -> Playback:
 
 
 def call(command: AnnounceCommand, zones: Iterable[UUID] | None) -> CallRequest:
-    """An announcement in some zones, or in all. Raises NotSupported."""
-    if command.style not in (None, "over"):
-        raise NotSupported(
-            f"The style {command.style} can not be chosen. This server does not do it yet."
-        )
+    """An announcement in some zones, or in all."""
     return CallRequest(
         announcement_id=command.announcement_id,
         text=command.text,
@@ -92,5 +88,6 @@ def call(command: AnnounceCommand, zones: Iterable[UUID] | None) -> CallRequest:
         all=zones is None,
         band=command.band,
         chime=command.chime,
+        style=command.style,
         expires_in_s=command.expires_in_s,
     )

@@ -12,7 +12,7 @@ from tests.devices.conftest import World
 from tests.fakes.integrator import Integrator
 
 from antiphon.errors import Conflict, Unavailable
-from antiphon.types import Band, CallState, Playback, Role, Via
+from antiphon.types import Band, CallState, CallStyle, Playback, Role, Via
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_an_announcement_is_accepted_and_its_end_is_told(
     world: World, integrator: Integrator
 ) -> None:
     reply = f"antiphon/v1/client/{world.client}/reply/mine"
-    announcement = {"id": "c-1", "text": "We close", "band": "page", "chime": True}
+    announcement = {"id": "c-1", "text": "We close", "band": "page", "style": "pause"}
     async with world.integrator_without_judge() as me:
         await me.send(
             f"{world.here}/cmd/announce", announcement, response_topic=reply, correlation=b"\x07"
@@ -85,11 +85,8 @@ async def test_an_announcement_is_accepted_and_its_end_is_told(
         answer = await me.hears(f"client/{world.client}/reply/mine")
         assert (answer.json["status"], answer.correlation) == ("accepted", b"\x07")
         _, _, request = world.zones.asked[-1]
-        assert (request.text, request.band, request.zones) == (
-            "We close",
-            Band.PAGE,
-            [world.zone.zone_id],
-        )
+        assert (request.text, request.band) == ("We close", Band.PAGE)
+        assert (request.style, request.zones) == (CallStyle.PAUSE, [world.zone.zone_id])
         world.zones.call_becomes(UUID(accepted["result"]["call_id"]), CallState.COMPLETED)
         await me.ack(world.here, id="c-1", status="completed")
     integrator.faults.clear()  # the answer on a topic of the caller's own choice
@@ -167,7 +164,7 @@ async def test_what_is_heard_now_can_be_stopped(world: World, integrator: Integr
         ("cmd/announce", {"text": "x" * 6_000}, "invalid"),
         ("cmd/announce", {"url": ""}, "invalid"),
         ("cmd/announce", {"text": "a", "url": "http://192.0.2.1/a.mp3"}, "invalid"),
-        ("cmd/announce", {"text": "a", "style": "between"}, "not_supported"),
+        ("cmd/announce", {"text": "a", "style": "sideways"}, "invalid"),
         ("cmd/announce", {"text": "x" * 20_000}, "too_large"),
         ("cmd/pause", "[1]", "invalid"),
         ("cmd/pause", {"id": ""}, "invalid"),
