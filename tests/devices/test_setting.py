@@ -25,8 +25,8 @@ from antiphon.plugins import Media, MediaChoice, MediaRef, MediaSource
 from antiphon.types import Playback
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-JAZZ = MediaChoice(ref=MediaRef(kind="folder", value=str(uuid4())), name="Jazz")
-MIX = MediaChoice(ref=MediaRef(kind="channel", value=str(uuid4())), name="Morning mix")
+JAZZ = MediaChoice(ref=MediaRef(kind="folder", value=str(UUID(int=1))), name="Jazz")
+MIX = MediaChoice(ref=MediaRef(kind="channel", value=str(UUID(int=2))), name="Morning mix")
 
 
 class Shelf(MediaSource):
