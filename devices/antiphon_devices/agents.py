@@ -221,6 +221,9 @@ class Agents:
         told = self._read(key, Kind.UP_TELEMETRY, payload, AgentTelemetry)
         if told is not None:
             self._mirror.tell_telemetry(key, told)
+            if (device := self._mirror.device_by_key(key)) is not None:
+                is_unheard = self.silence.is_unheard(device, agent.state, told.output_level_db)
+                self._judge_sound(key, agent, is_unheard=is_unheard)
         agent.measured_at = asyncio.get_running_loop().time()
 
     async def _tell_server(self, key: str, agent: Agent) -> None:

@@ -41,7 +41,9 @@ async def queue_of(
         # It has an order of its own, and no end that anything could follow.
         kept = repeat if repeat is Repeat.ONE else Repeat.ALL
         return Queue(tracks, repeat=kept, source=refs[0])
-    return Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
+    queue = Queue.fresh(tracks, "", shuffle=shuffle, repeat=repeat)
+    queue.origin = refs[0] if len(refs) == 1 else None
+    return queue
 
 
 async def expand(

@@ -130,6 +130,8 @@ async def test_a_call_in_zones_of_two_processes_starts_together(pool: Pool) -> N
         pool.pool.send(Attach(zone, None))
         await silent(pool.folder / zone)
     clip = Clip(str(write_wav(pool.folder / "clip.wav", tone(1.0, 900.0))))
+    # Read for a while before, so that the pipes hold what they hold for a reader that keeps up.
+    await asyncio.gather(*(read_fifo(pool.folder / zone, 3.0) for zone in ("a", "c")))
     reading = [asyncio.create_task(timed(pool.folder / zone)) for zone in ("a", "c")]
     pool.pool.send(StartCall("call", ("a", "c"), clip))
     first, second = await asyncio.gather(*reading)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 
-from tests.plugins.scheduling.conftest import NINE, Station
+from tests.plugins.scheduling.conftest import Station
 
 from antiphon.events import PlansChanged
 from antiphon_scheduling.upcoming import Upcoming
@@ -17,12 +17,14 @@ async def test_each_zone_has_its_next_time_and_every_change_is_told(station: Sta
     client_id = station.client.id
     assert await upcoming.next_changes(client_id) == {}
     hall, platform = station.zone_ids
-    await station.make(name="Ten", config=station.cron("0 10 * * *"), zones=[str(hall)], all=False)
-    await station.make(name="Noon", config=station.cron("0 12 * * *"))
+    # Berlin is two hours ahead in May.
+    half = station.cron("30 11 * * *")
+    await station.make(name="Half past eleven", config=half, zones=[str(hall)], all=False)
+    await station.make(name="Two", config=station.cron("0 14 * * *"))
     assert [event.client_id for event in changed] == [client_id] * 2
     assert await upcoming.next_changes(client_id) == {
-        hall: NINE + timedelta(hours=1),
-        platform: NINE + timedelta(hours=3),
+        hall: datetime(2026, 5, 1, 9, 30, tzinfo=UTC),
+        platform: datetime(2026, 5, 1, 12, 0, tzinfo=UTC),
     }
 
 
