@@ -396,7 +396,7 @@ async def test_our_own_broker_speaks_tls_to_others_and_plainly_to_this_machine(
             password="secret-of-mine-0123",
             tls_params=aiomqtt.TLSParameters(ca_certs=str(tmp_path / "ca.pem")),
         ) as device:
-            await device.publish(f"{ROOT}/device/mine/up/status", b"online", qos=1)
+            await device.publish(f"{ROOT}/device/mine/up/status", b"online", 1, retain=True)
         await heard.hears("device/mine/up/status")
         authority = str(tmp_path / "ca.pem")
         agent = speaker("roof", tmp_path, world.enrol_url, ca_file=authority, speak_code="false")
