@@ -1,6 +1,6 @@
 """Decoded sound kept on disk: what is played again is read, not decoded.
 
-48 kHz stereo s16 with the gain already applied, 691 MB an hour. Reading it costs a twentieth of
+48 kHz stereo s16 with the gain already applied, 691 MB an hour. Reading it costs a small part of
 decoding an MP3. A file is kept when it is played for the second time: in a library that is larger
 than the cache most files would be gone again before anybody hears them twice, and a memory card
 does not like to be written for nothing.
