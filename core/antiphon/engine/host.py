@@ -26,6 +26,35 @@ _SILENT_FOR_S = 4.0
 _LINE_LIMIT = 1 << 22
 
 
+class Hearers:
+    """Who is told of reports. One that raises is logged; the others still hear."""
+
+    def __init__(self) -> None:
+        self._handlers: list[Callable[[Report], None]] = []
+
+    def subscribe(self, handler: Callable[[Report], None]) -> Callable[[], None]:
+        """Call `handler` with every report; returns the function that ends it."""
+        self._handlers.append(handler)
+
+        def unsubscribe() -> None:
+            if handler in self._handlers:
+                self._handlers.remove(handler)
+
+        return unsubscribe
+
+    def tell(self, report: Report) -> None:
+        """Hand a report to everybody."""
+        for handler in tuple(self._handlers):
+            try:
+                handler(report)
+            except Exception:
+                _log.exception("A subscriber of %s failed", type(report).__name__)
+
+    def clear(self) -> None:
+        """Tell nobody any more."""
+        self._handlers.clear()
+
+
 class RendererHost:
     """Keeps one renderer process alive.
 
@@ -41,7 +70,7 @@ class RendererHost:
         self._bus = bus
         self._name = name
         self._state = DesiredState(levels or Configure())
-        self._handlers: list[Callable[[Report], None]] = []
+        self._hearers = Hearers()
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._stopped_at: float | None = None
@@ -76,7 +105,7 @@ class RendererHost:
         trace: TracebackType | None,
     ) -> None:
         """Stop the process."""
-        self._handlers.clear()
+        self._hearers.clear()
         self._stopping = True
         await self._stack.aclose()
 
@@ -88,13 +117,7 @@ class RendererHost:
 
     def subscribe(self, handler: Callable[[Report], None]) -> Callable[[], None]:
         """Call `handler` with every report; returns the function that ends it."""
-        self._handlers.append(handler)
-
-        def unsubscribe() -> None:
-            if handler in self._handlers:
-                self._handlers.remove(handler)
-
-        return unsubscribe
+        return self._hearers.subscribe(handler)
 
     @property
     def pid(self) -> int | None:
@@ -126,7 +149,7 @@ class RendererHost:
                     self._resume(writer)
                 elif isinstance(report, Report):
                     self._state.reported(report, heard_at)
-                    self._tell(report)
+                    self._hearers.tell(report)
         except (ConnectionError, asyncio.LimitOverrunError, ValueError) as error:
             _log.warning("The renderer's reports broke off: %s", error)
         finally:
@@ -163,10 +186,3 @@ class RendererHost:
             return
         message = "The renderer ended; a new one is being started"
         self._bus.publish(PartChanged(part=self._name, is_up=False, message=message))
-
-    def _tell(self, report: Report) -> None:
-        for handler in tuple(self._handlers):
-            try:
-                handler(report)
-            except Exception:
-                _log.exception("A subscriber of %s failed", type(report).__name__)

@@ -58,9 +58,8 @@ class Limiter:
 
     def apply(self, block: Mix, ahead: Mix | None = None) -> None:
         """Limit a block of shape (frames, 2) in place; `ahead` is what follows it, if known."""
-        highest = max(peak(block), peak(ahead) if ahead is not None else 0.0)
         past = self._past
-        if self.passes(block, highest):
+        if self.passes(block, peak(block, ahead)):
             return
         whole = block if ahead is None else np.concatenate((block, ahead))
         self._past = block[-_TAPS:].copy()  # as it was
@@ -83,9 +82,10 @@ class Limiter:
         return clipped
 
 
-def peak(block: NDArray[np.float32] | NDArray[np.int16]) -> float:
-    """The largest magnitude of its samples."""
-    return max(float(block.max()), -float(block.min()))
+def peak(*parts: NDArray[np.float32] | NDArray[np.int16] | None) -> float:
+    """The largest magnitude of all samples; None is silence."""
+    there = [part for part in parts if part is not None]
+    return max((max(float(part.max()), -float(part.min())) for part in there), default=0.0)
 
 
 def _peaks(block: Mix) -> _Line:

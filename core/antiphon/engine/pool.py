@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-from antiphon.engine.host import RendererHost
+from antiphon.engine.host import Hearers, RendererHost
 from antiphon.engine.protocol import (
     AddZone,
     Attach,
@@ -73,7 +73,7 @@ class RendererPool:
         self._share = zones_per_process
         self._for_all: dict[type[Command], Command] = {Configure: levels or Configure()}
         self._hosts: list[RendererHost] = []
-        self._handlers: list[Callable[[Report], None]] = []
+        self._hearers = Hearers()
         self._zones: dict[str, _Zone] = {}
         self._programmes: dict[str, RendererHost] = {}
         self._starting: set[asyncio.Task[None]] = set()
@@ -94,18 +94,12 @@ class RendererPool:
         trace: TracebackType | None,
     ) -> None:
         """Stop all processes."""
-        self._handlers.clear()
+        self._hearers.clear()
         await self._stack.aclose()
 
     def subscribe(self, handler: Callable[[Report], None]) -> Callable[[], None]:
         """Call `handler` with every report of every process; returns the function that ends it."""
-        self._handlers.append(handler)
-
-        def unsubscribe() -> None:
-            if handler in self._handlers:
-                self._handlers.remove(handler)
-
-        return unsubscribe
+        return self._hearers.subscribe(handler)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -268,11 +262,7 @@ class RendererPool:
         await asyncio.gather(*self._starting, return_exceptions=True)
 
     def _tell(self, report: Report) -> None:
-        for handler in tuple(self._handlers):
-            try:
-                handler(report)
-            except Exception:
-                _log.exception("A subscriber of %s failed", type(report).__name__)
+        self._hearers.tell(report)
         if isinstance(report, CallFinished) and (zone := self._zones.get(report.zone)) is not None:
             zone.calls.discard(report.call)
             home = self._programmes.get(zone.programme or "", zone.host)

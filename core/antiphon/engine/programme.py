@@ -219,8 +219,7 @@ class Programme:
     def peak(self) -> float:
         """The largest magnitude in the block that was rendered last and in what will follow."""
         if self._peak is None:
-            parts = (part for part in (self._rendered, self.ahead()) if part is not None)
-            self._peak = max(map(peak, parts), default=0.0)
+            self._peak = peak(self._rendered, self.ahead())
         return self._peak
 
     def _is_steady(self) -> bool:
