@@ -17,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from antiphon.events import CallChanged, EventBus, LevelMeasured, ZoneDeleted, ZoneStarved
+from antiphon.tasks import end
 
 _LAG_EVERY_S = 0.5
 _HTTP_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -109,8 +110,7 @@ class Metrics:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -22,6 +22,7 @@ from antiphon.api.sight import Sight
 from antiphon.errors import AntiphonError, NotAuthenticated, NotFound, Unavailable
 from antiphon.plugins.routes import Request
 from antiphon.plugins.zones import ApiModel
+from antiphon.tasks import end
 from antiphon.types import Frozen
 
 _TOKEN_WAIT_S = 10.0
@@ -248,6 +249,4 @@ async def _first_result(*talks: Coroutine[Any, Any, int]) -> int:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

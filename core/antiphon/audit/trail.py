@@ -18,6 +18,7 @@ from antiphon.audit.changes import text
 from antiphon.audit.commands import CommandGiven
 from antiphon.audit.models import AuditLog
 from antiphon.events import EventBus
+from antiphon.tasks import end
 from antiphon.tenancy.models import User
 from antiphon.types import Via
 
@@ -84,8 +85,7 @@ class AuditTrail:
         except TimeoutError:
             _log.error("%d entries of the audit trail could not be written", len(self._waiting))
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     def note(self, entry: Entry) -> None:
         """Keep an entry. Returns at once, and never raises."""

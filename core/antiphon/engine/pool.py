@@ -31,6 +31,7 @@ from antiphon.engine.protocol import (
 from antiphon.errors import AntiphonError
 from antiphon.events import EventBus
 from antiphon.processes import Backoff
+from antiphon.tasks import end
 
 _log = logging.getLogger(__name__)
 
@@ -257,9 +258,7 @@ class RendererPool:
                 return
 
     async def _end_starting(self) -> None:
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
+        await end(*self._starting)
 
     def _tell(self, report: Report) -> None:
         self._hearers.tell(report)

@@ -36,6 +36,7 @@ from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
 from antiphon.settings.models import AudioSettings
 from antiphon.store import Memo
+from antiphon.tasks import end
 from antiphon.tenancy.scope import reach_of
 from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
 
@@ -129,7 +130,7 @@ class ZoneController:
             await self._calls.restore()
             self._subscriptions.enforce()
             task = asyncio.create_task(self._follow(news), name="zones")
-            stack.push_async_callback(_end, task)
+            stack.push_async_callback(end, task)
             self._stack = stack.pop_all()
         return self
 
@@ -489,11 +490,6 @@ class ZoneController:
 def _same_client(channels: Sequence[Channel], field: str) -> None:
     if len({channel.client_id for channel in channels}) > 1:
         raise Invalid.field(field, "must be zones of one client; these belong to several")
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _seen(principal: Principal, call: CallView, zones: Collection[UUID]) -> CallView:

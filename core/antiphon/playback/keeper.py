@@ -13,6 +13,7 @@ from uuid import UUID
 
 from antiphon.playback.models import PlaybackState
 from antiphon.plugins.media import MediaRef
+from antiphon.tasks import end
 
 _log = logging.getLogger(__name__)
 DEBOUNCE_S = 0.2
@@ -57,9 +58,7 @@ class StateKeeper:
         trace: TracebackType | None,
     ) -> None:
         """Write where everything is."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._stale.update(self._moving())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_S):

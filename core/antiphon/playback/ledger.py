@@ -15,6 +15,7 @@ from tortoise.exceptions import BaseORMException, IntegrityError
 from antiphon.playback.models import OpenCall, PlayEvent, PlayEventStatus
 from antiphon.playback.record import Part, Record
 from antiphon.plugins.zones import CallRequest
+from antiphon.tasks import end
 from antiphon.types import Band, CallState, Principal
 
 _log = logging.getLogger(__name__)
@@ -55,8 +56,7 @@ class Ledger:
     ) -> None:
         """Stop. What is open stays in the database."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     def keep(self, record: Record) -> None:
         """Write a new call down; `record.stored` tells when that is done."""

@@ -17,6 +17,7 @@ from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Heard
 from antiphon.playback.models import OpenCall, PlayEvent, PlayEventStatus, PlayEventType
 from antiphon.playback.record import Part, Record
+from antiphon.tasks import end
 from antiphon.types import CallState, Via
 
 _log = logging.getLogger(__name__)
@@ -72,8 +73,7 @@ class Receipts:
         except TimeoutError:
             _log.error("%d play events could not be written", len(self._waiting))
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     def note(self, record: Record, zone_id: UUID) -> None:
         """The call's state in a zone changed."""

@@ -14,6 +14,7 @@ from tortoise.exceptions import BaseORMException
 
 from antiphon.errors import PartAway
 from antiphon.events import ClientChanged, EventBus, SubscriptionEnded
+from antiphon.tasks import end
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.subscriptions import require_active, why_inactive
 
@@ -40,7 +41,7 @@ class Subscriptions:
         self._inactive = await _inactive_clients()
         self._stack.callback(self._bus.subscribe(ClientChanged, lambda _: self._changed.set()))
         task = asyncio.create_task(self._follow(), name="subscriptions")
-        self._stack.push_async_callback(_end, task)
+        self._stack.push_async_callback(end, task)
         return self
 
     async def __aexit__(
@@ -86,8 +87,3 @@ class Subscriptions:
 async def _inactive_clients() -> dict[UUID, str]:
     found = {client.id: why_inactive(client) for client in await Client.all()}
     return {client_id: reason for client_id, reason in found.items() if reason is not None}
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -15,6 +15,7 @@ from tortoise.fields.relational import ForeignKeyFieldInstance
 from tortoise.models import Model
 
 from antiphon.store.base import SoftDeleteModel
+from antiphon.tasks import end
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 500
@@ -46,8 +47,7 @@ async def purging(media_dir: Path, keep_days: int) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def _purge_daily(media_dir: Path, keep: timedelta) -> None:
