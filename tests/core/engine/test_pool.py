@@ -122,6 +122,7 @@ async def test_a_zone_moves_when_its_call_is_over(pool: Pool) -> None:
     assert pool.where("c") == pool.where("a") != before
 
 
+@pytest.mark.end_to_end  # two pipes are read in real time: it runs alone
 async def test_a_call_in_zones_of_two_processes_starts_together(pool: Pool) -> None:
     pool.add("a", "b", "c")
     # Both processes are at work before it is asked for.
