@@ -37,7 +37,9 @@ INTEGRATOR_FILE = "integrator.url"
 ENROL_FILE = "enroll.url"
 _DYNSEC_FILE = "dynamic-security.json"
 _LOOPBACK = "127.0.0.1"
+_CONFIGURATION = "mosquitto.conf"
 _START_TIMEOUT_S = 5.0
+_PREDECESSOR_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,12 @@ async def keeping_broker(
     loudspeaker asks for an account. Raises ProgramMissing where mosquitto is not installed.
     """
     program = Program(
-        command=[settings.program, "-c", str(data_dir / "mosquitto.conf")],
+        command=[settings.program, "-c", str(data_dir / _CONFIGURATION)],
         package="mosquitto",
         level_of=_level_of,
     )
     program.path()
+    await _wait_for_predecessor(settings, data_dir / _CONFIGURATION)
     listening = _ports(settings, log)
     address = BrokerAddress(
         host=_LOOPBACK if listening.tls_port else _reachable(settings.bind),
@@ -116,7 +119,7 @@ async def keeping_broker(
         keeper.write(await book.all())
         accounts = [f"password_file {data_dir / PASSWORDS}", f"acl_file {data_dir / ACCESS}"]
     configuration = _configuration([*listening.lines(settings), *accounts], data_dir)
-    write_secret(data_dir / "mosquitto.conf", configuration)
+    write_secret(data_dir / _CONFIGURATION, configuration)
     async with child:
         await _is_listening(address)
         log.info(
@@ -126,6 +129,25 @@ async def keeping_broker(
             data_dir / INTEGRATOR_FILE,
         )
         yield address, keeper
+
+
+async def _wait_for_predecessor(settings: MqttSettings, configuration: Path) -> None:
+    """After a crash of ours, the broker of the last run may need a moment to give its port back.
+
+    On any other port no loudspeaker would find us.
+    """
+    ports = _ports_of_last_run(settings, configuration)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PREDECESSOR_S):
+            for port in ports:
+                while port_or_free(settings.bind, port)[1]:  # noqa: ASYNC110  nobody tells of it
+                    await asyncio.sleep(0.05)
+
+
+def _ports_of_last_run(settings: MqttSettings, configuration: Path) -> list[int]:
+    last = configuration.read_text() if configuration.exists() else ""
+    wanted = {settings.port, settings.tls_port if settings.broker_cert_file else 0} - {0}
+    return [port for port in wanted if f"listener {port} " in last]
 
 
 def _ports(settings: MqttSettings, log: logging.Logger) -> Listening:

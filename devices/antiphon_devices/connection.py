@@ -35,7 +35,8 @@ _SETTLED_S = 10.0
 _IN_FLIGHT = 64
 _FILTERS_AT_ONCE = 200
 _MAX_QUEUED_INCOMING = 200_000  # as many as our own broker keeps for us
-_MOST_DELAY_S = 15.0
+# A loudspeaker is to be seen again within seconds of its broker, however long that was away.
+_MOST_DELAY_S = 4.0
 # An account may be made at any moment, and whoever makes it stands there and waits.
 _REFUSED_DELAY_S = 2.0
 # Answers to a log-in of MQTT 5: bad user name or password, not authorised.
@@ -135,6 +136,7 @@ class Connection:
 
     async def _run(self) -> None:
         backoff = Backoff(0.2, _MOST_DELAY_S)
+        refused = Backoff(_REFUSED_DELAY_S, _REFUSED_DELAY_S)
         clock = asyncio.get_running_loop().time
         told = False
         while not self._closing.is_set():
@@ -147,10 +149,12 @@ class Connection:
             if was_up or not told:
                 self._listener.lost(reason)
                 told = True
-            delay_s = backoff.next_s()
             if self._is_refused:
                 self._listener.refused()
-                delay_s = min(delay_s, _REFUSED_DELAY_S)
+                backoff.reset()  # the broker itself is well: its next absence may be short
+                delay_s = refused.next_s()
+            else:
+                delay_s = backoff.next_s()
             self._log.debug("MQTT: %s; the next attempt is in %.1f s", reason, delay_s)
             try:
                 async with asyncio.timeout(delay_s):

@@ -169,6 +169,21 @@ async def test_a_port_that_is_taken_is_replaced(
     assert f"Port {port} is taken" in caplog.text
 
 
+async def test_the_broker_of_the_last_run_is_waited_for(world: World) -> None:
+    """After a crash it may still hold the port, and there alone do loudspeakers look for us."""
+    port = free_port()
+    world.settings = MqttSettings(port=port)
+    async with world.serving():
+        assert world.url.endswith(f":{port}")
+    with socket.socket() as predecessor:
+        predecessor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        predecessor.bind(("127.0.0.1", port))
+        predecessor.listen()
+        asyncio.get_running_loop().call_later(0.5, predecessor.close)
+        async with world.serving():
+            assert world.url.endswith(f":{port}")
+
+
 async def test_secrets_are_for_the_owner_alone_and_the_integrators_stays_the_same(
     world: World,
 ) -> None:
