@@ -61,7 +61,7 @@ class Actions:
             self._context.log.warning("The call %s could not be taken back: %s", call_id, error)
 
     async def _perform(self, row: Schedule, firing: Firing, at: datetime | None) -> UUID | None:
-        principal = Principal.system(row.client_id, Via.SCHEDULE)
+        principal = Principal.system(row.client_id, Via.SCHEDULE, row.id)
         if firing.music is not None:
             await self._music(principal, firing.music, firing.zones)
             return None

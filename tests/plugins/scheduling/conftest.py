@@ -29,6 +29,7 @@ from antiphon.plugins import CallRequest, Media, MediaRef, MediaSource, PluginCo
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
+from antiphon_scheduling import scheduler
 from antiphon_scheduling.calendar_routes import calendar_routes
 from antiphon_scheduling.calendar_service import Calendars
 from antiphon_scheduling.opening import OpeningHours
@@ -142,6 +143,15 @@ class Station:
             if name == "call" and not any(request is one for one in found):
                 found.append(request)
         return found
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler looks around for what no event tells as seldom as its window allows.
+
+    For tests that live through days and in which nothing happens that it would find.
+    """
+    monkeypatch.setattr(scheduler, "_LOOK_AROUND", timedelta(minutes=14))
 
 
 @pytest.fixture

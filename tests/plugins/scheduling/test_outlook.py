@@ -241,7 +241,7 @@ async def test_setting_the_clock_back_and_editing_fires_nothing_again(station: S
         await station.owner("POST", f"{path}/toggle")
         await station.owner("POST", f"{path}/toggle")
         await station.clock.rest()
-        await station.clock.go_on_to(NINE + timedelta(minutes=10))
+        await station.clock.run_to(NINE + timedelta(minutes=10))
     assert len(station.calls()) == 1
 
 
