@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from tests.core.api.conftest import Stage
@@ -11,7 +12,11 @@ from antiphon.playback.models import PlayEvent, PlayEventStatus
 
 
 async def test_what_was_not_heard_is_listed_filtered_and_in_the_table(stage: Stage) -> None:
-    ours = {"client": stage.ours.client, "zone": stage.ours.shop, "schedule_id": UUID(int=5)}
+    ours: dict[str, Any] = {
+        "client": stage.ours.client,
+        "zone": stage.ours.shop,
+        "schedule_id": UUID(int=5),
+    }
     await PlayEvent.create(**ours, call_id=uuid4(), title="Heard", outcome="completed")
     await PlayEvent.create(
         **ours,
