@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tortoise.expressions import Q
-
 from antiphon.events import ScheduleFired
 from antiphon.plugins import PluginContext
 from antiphon.tenancy.models import Client
@@ -74,14 +72,12 @@ class CatchUp:
         """Do what is late, and what a server that died had begun."""
         self.is_waiting = False
         late, self._late = self._late, set()
-        rows = ScheduleRecord.filter(
-            Q(id__in=list(late)) | Q(instant__lt=now - ORPHANED_AFTER),
-            outcome=Outcome.FIRING,
-            music__isnull=False,
-        )
+        in_hand = self._performer.in_hand
         by_client: dict[UUID, list[ScheduleRecord]] = {}
-        for row in await rows.exclude(id__in=self._performer.in_hand):
-            by_client.setdefault(row.client_id, []).append(row)
+        for row in await ScheduleRecord.filter(outcome=Outcome.FIRING, music__isnull=False):
+            is_orphan = row.instant < now - ORPHANED_AFTER and row.id not in in_hand
+            if row.id in late or is_orphan:
+                by_client.setdefault(row.client_id, []).append(row)
         for client_id, found in by_client.items():
             await self._of_client(client_id, found)
 

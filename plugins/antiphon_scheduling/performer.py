@@ -62,9 +62,9 @@ class Performer:
         return self._agenda[0][0] if self._agenda else None
 
     @property
-    def in_hand(self) -> list[UUID]:
+    def in_hand(self) -> set[UUID]:
         """The records of the firings that are not over."""
-        return [handed.record.id for here in self._handed.values() for handed in here]
+        return {handed.record.id for here in self._handed.values() for handed in here}
 
     def act(self, now: datetime) -> None:
         """Do what was put off until now."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -24,10 +25,11 @@ from antiphon.store import in_transaction
 from antiphon.tasks import end
 
 _log = logging.getLogger(__name__)
-ROWS_PER_HOUR = 12
-KEPT = timedelta(days=90)
+ROWS_PER_HOUR = 4
+KEPT = timedelta(days=30)
 _FORGET_EVERY = timedelta(days=1)
-_MOST_WAITING = 20_000
+_MOST_WAITING = 50_000
+_TOGETHER = 500  # rows that are written in one transaction
 _MOST_RUNS = 50_000
 _DEBOUNCE_S = 0.2
 _RETRY_S = 1.0
@@ -102,12 +104,16 @@ class UnheardLog:
         self._note(event, "missed")
 
     def _note(self, event: Unheard, outcome: str) -> None:
+        if event.client_id is None or not event.zones:
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            _log.error("The database is too slow: what %s did not play is not kept", event.name)
+            return
         for zone_id in event.zones:
-            if event.client_id is not None and len(self._waiting) < _MOST_WAITING:
-                row = self._row(event, zone_id, outcome)
-                self._waiting[row["id"]] = row
-                self._idle.clear()
-                self._news.set()
+            row = self._row(event, zone_id, outcome)
+            self._waiting[row["id"]] = row
+        self._idle.clear()
+        self._news.set()
 
     def _row(self, event: Unheard, zone_id: UUID, outcome: str) -> dict[str, Any]:
         """The row that tells of it: one of its own, or in a crowded hour the last one's."""
@@ -147,9 +153,13 @@ class UnheardLog:
             await self._news.wait()
             await asyncio.sleep(_DEBOUNCE_S)  # what is due together is written together
             self._news.clear()
-            rows, self._waiting = self._waiting, {}
+            rows: dict[UUID, dict[str, Any]] = {}
             try:
-                await self._write(rows)
+                while self._waiting:
+                    keys = list(islice(self._waiting, _TOGETHER))
+                    rows = {key: self._waiting.pop(key) for key in keys}
+                    await self._write(rows)
+                rows = {}
                 await self._forget()
             except Exception:
                 _log.exception("%d play events have to wait for the database", len(rows))

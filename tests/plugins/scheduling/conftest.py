@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from tests.conftest import Migrated
 from tests.fakes.hand_clock import HandClock
 from tests.fakes.plugin_api import Answer, Caller, PluginApi, plugin_api
 from tests.fakes.plugin_context import plugin_context
@@ -155,7 +156,8 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def station(tmp_path: Path) -> AsyncIterator[Station]:
+async def station(tmp_path: Path, migrated: Migrated) -> AsyncIterator[Station]:
+    migrated(tmp_path / "data")
     bus = EventBus()
     async with (
         open_database("", tmp_path / "data", {"scheduling": TABLES}) as database,

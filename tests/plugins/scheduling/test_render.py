@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import Migrated
 from tests.sounds import RATE, Sound, tone, tone_db, write_wav
 from typer.testing import CliRunner, Result
 
@@ -128,7 +129,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Migrated) -> Shop:
+    migrated(tmp_path)
     monkeypatch.setenv("ANTIPHON_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     shop = Shop(tmp_path)

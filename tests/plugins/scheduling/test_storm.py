@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from tests.conftest import Migrated
 from tests.plugins.scheduling.storm import BEGIN, SPEED, TABLES
 
 from antiphon.store import open_database
@@ -26,8 +27,11 @@ MINUTE = timedelta(minutes=1)
 ROOT = Path(__file__).parents[3]
 
 
-async def test_a_server_that_is_killed_again_and_again_fires_nothing_twice(tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_again_and_again_fires_nothing_twice(
+    tmp_path: Path, migrated: Migrated
+) -> None:
     """Each minute has an announcement of its own, so a call tells which firing it was."""
+    migrated(tmp_path / "data")
     minutes = 480
     async with open_database("", tmp_path / "data", {"scheduling": TABLES}):
         client = await Client.create(name="Storm")

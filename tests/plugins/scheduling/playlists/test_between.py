@@ -185,6 +185,7 @@ async def _music(house: House, at: str, **music: Any) -> None:
         config={"kind": "datetime", "at": [f"2026-05-01T{at}:00"], "music": music},
         zones=[str(house.shop.shop.id)],
         settled_until=TEN,
+        in_force_since=TEN,
     )
 
 
