@@ -163,7 +163,9 @@ class Planner:
             last = at if plan.deed(at).does.music is not None else last
             at = self._following(plan, at)
         found = None if last is None else self._decide(plan, last, note=False)
-        return found if isinstance(found, Firing) and found.music is not None else None
+        if not isinstance(found, Firing) or found.music is None:
+            return None
+        return found if found.zones or found.blocks else None
 
     # --- one instant ---------------------------------------------------------------------------
 
