@@ -27,7 +27,7 @@ class Shop:
         self.zone = str(house.post("zones", {"name": "Lobby"})["id"])
         self.folder = house.post("folders", {"name": "Music", "type": "music"})["id"]
         file = write_wav(folder / "song.wav", tone(30.0))
-        house.upload("music", file, folder_id=self.folder, title="Song")
+        house.upload("music", file, folder_id=self.folder)
         self.play()
         self.stop()
 
@@ -86,7 +86,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
-    opens = (datetime.now(UTC) + timedelta(seconds=6)).replace(microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
     shop.is_open(opens, opens + timedelta(hours=2))
     shop.away_over(opens)
     shop.becomes("playing")
@@ -96,7 +96,7 @@ def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
     until(lambda: shop.changes() == [("resume", "plays")], "the log")
     assert shop.playback() == "stopped", "what a person did stands, over a restart too"
     shop.play()
-    closes = (datetime.now(UTC) + timedelta(seconds=6)).replace(microsecond=0)
+    closes = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
     shop.is_open(closes + timedelta(hours=12), closes)
     shop.away_over(closes)
     shop.becomes("stopped")
@@ -105,7 +105,7 @@ def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
 
 
 def test_what_a_person_did_while_no_schedules_were_there_is_not_undone(shop: Shop) -> None:
-    opens = (datetime.now(UTC) + timedelta(seconds=6)).replace(microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
     shop.is_open(opens, opens + timedelta(hours=2))
     shop.house._variables["ANTIPHON_DISABLED_PLUGINS"] = '["scheduling"]'
     shop.away_over(opens)
