@@ -6,9 +6,10 @@ stand now: a later change goes before, and so does what a person did by hand sin
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class _Late:
 
 
 class CatchUp:
-    """Owned by the scheduler, which calls `run` once it knows all schedules."""
+    """Owned by the scheduler, which calls `begin` once it knows all schedules."""
 
     def __init__(self, context: PluginContext, clock: Clock, performer: Performer) -> None:
         self._context = context
@@ -57,29 +58,56 @@ class CatchUp:
         self._actions = Actions(context)
         self._performer = performer
         self._late: set[UUID] = set()
-        self.is_waiting = True
+        self._is_wanted = True
+        self._task: asyncio.Task[None] | None = None
 
     def look(self) -> None:
-        """There may be what a server that died had begun: `run` is wanted soon."""
-        self.is_waiting = True
+        """There may be what a server that died had begun: `begin` is wanted soon."""
+        self._is_wanted = True
+
+    def begin(self) -> None:
+        """Do beside what is due what is late, if anything may be."""
+        if self._is_wanted and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._run(), name="schedule catch-up")
+
+    async def close(self) -> None:
+        """Give up what is being done; the next server goes on with it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def expect(self, made: Iterable[ScheduleRecord]) -> None:
         """These records stand for changes of music that this server found to be late."""
         self._late.update(one.id for one in made if one.outcome is Outcome.FIRING)
-        self.is_waiting = self.is_waiting or bool(self._late)
+        self._is_wanted = self._is_wanted or bool(self._late)
 
-    async def run(self, now: datetime) -> None:
-        """Do what is late, and what a server that died had begun."""
-        self.is_waiting = False
+    async def _run(self) -> None:
+        while self._is_wanted:
+            self._is_wanted = False
+            await self._do_all()
+
+    async def _do_all(self) -> None:
+        """Do what is late, and what a server that died had begun. Never raises."""
         late, self._late = self._late, set()
-        in_hand = self._performer.in_hand
-        by_client: dict[UUID, list[ScheduleRecord]] = {}
-        for row in await ScheduleRecord.filter(outcome=Outcome.FIRING, music__isnull=False):
-            is_orphan = row.instant < now - ORPHANED_AFTER and row.id not in in_hand
-            if row.id in late or is_orphan:
-                by_client.setdefault(row.client_id, []).append(row)
-        for client_id, found in by_client.items():
-            await self._of_client(client_id, found)
+        try:
+            by_client: dict[UUID, list[ScheduleRecord]] = {}
+            for row in await ScheduleRecord.filter(outcome=Outcome.FIRING, music__isnull=False):
+                if row.id in late or await self._is_taken_over(row):
+                    by_client.setdefault(row.client_id, []).append(row)
+            for client_id, found in by_client.items():
+                await self._of_client(client_id, found)
+        except Exception:  # it is all in the records: another look finds it again
+            self._context.log.exception("What was missed of the music has to wait for a moment")
+
+    async def _is_taken_over(self, row: ScheduleRecord) -> bool:
+        """Whether a server left it undone, and it is ours now: of several servers, one's."""
+        now = datetime.now(UTC)  # the clock that the rows' stamps are by
+        if row.id in self._performer.in_hand or row.updated_at > now - ORPHANED_AFTER:
+            return False
+        mine = ScheduleRecord.filter(
+            id=row.id, outcome=Outcome.FIRING, updated_at__lte=now - ORPHANED_AFTER
+        )
+        return bool(await mine.update(updated_at=now))
 
     async def _of_client(self, client_id: UUID, found: Sequence[ScheduleRecord]) -> None:
         keys = list({record.schedule_id for record in found})

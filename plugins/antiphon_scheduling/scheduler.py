@@ -88,6 +88,7 @@ class Scheduler:
         self._stack.close()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self._late.close()
         await self._performer.close()
 
     # --- news ----------------------------------------------------------------------------------
@@ -147,8 +148,8 @@ class Scheduler:
         outcomes = self._planner.due(now, now + self._performer.ahead)
         while batch := list(islice(outcomes, _TOGETHER)):
             await self._settle(batch, now)
-        if self._late.is_waiting and not self._has_more:
-            await self._late.run(now)
+        if not self._has_more:
+            self._late.begin()
 
     async def _take_news(self) -> None:
         if self._zones_changed:

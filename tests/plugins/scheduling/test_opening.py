@@ -203,7 +203,7 @@ async def test_a_change_of_music_that_a_dead_server_had_begun_is_done_by_the_nex
     opens = await Schedule.get(opening_zone_id=station.zone_ids[0], name="Hall opens")
     opened = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
     await Schedule.all().update(settled_until=opened, rests_until=None)
-    await ScheduleRecord.create(
+    record = await ScheduleRecord.create(
         client=station.client,
         schedule=opens,
         instant=opened,
@@ -214,5 +214,15 @@ async def test_a_change_of_music_that_a_dead_server_had_begun_is_done_by_the_nex
     station.clock._now = opened + timedelta(seconds=10)
     async with station.running():
         assert station.zones.asked == []  # another server might still be at it
+        a_minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+        await ScheduleRecord.filter(id=record.id).update(updated_at=a_minute_ago)
         await station.clock.run_to(opened + timedelta(minutes=3))
         assert [name for name, _, _ in station.zones.asked] == ["resume"]
+
+
+async def test_of_two_servers_on_one_database_one_makes_up_for_it(station: Station) -> None:
+    await _opens_weekdays(station)
+    station.clock._now = datetime(2026, 5, 4, 7, 5, tzinfo=UTC)
+    async with station.running(), station.running():
+        await station.clock.run_to(station.clock.now() + timedelta(minutes=7))
+    assert [name for name, _, _ in station.zones.asked] == ["resume"]
