@@ -41,6 +41,8 @@ class Actions:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._perform(row, firing, at)
+        except NotDone:
+            raise
         except SubscriptionInactive as error:
             raise NotAllowed(str(error)) from error
         except AntiphonError as error:
