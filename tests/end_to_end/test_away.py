@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.conftest import Migrated
 from tests.end_to_end.house import House, until
 from tests.sounds import tone, write_wav
 
@@ -75,7 +76,8 @@ def wait_for(at: datetime) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, migrated: Migrated) -> Iterator[Shop]:
+    migrated(tmp_path / "data")
     variables = {
         "ANTIPHON_SNAPCAST__MODE": "off",
         "ANTIPHON_SCHEDULING__MISFIRE_GRACE_S": str(GRACE_S),
