@@ -31,6 +31,8 @@ from antiphon.jobs import JobRunner
 from antiphon.place import occupied
 from antiphon.playback import ZoneController
 from antiphon.playback.fallback import prepare_fallback
+from antiphon.playback.hands import noting_hands
+from antiphon.playback.unheard import UnheardLog
 from antiphon.plugins import MediaRegistry, SpeechRegistry
 from antiphon.plugins.manager import Plugins, load_plugins
 from antiphon.plugins.records import PluginStatus
@@ -165,6 +167,8 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         connected.withhold(core_operations(api))
         # After the media sources are there, since zones go on with what they played.
         await enter(zones)
+        await enter(UnheardLog(bus, media))
+        await enter(noting_hands(bus, zones))
         await enter(connected.services())
         server = await enter(serve(replace(api, routes=connected.routes)))
         stack.enter_context(place.announced(server.url))

@@ -230,21 +230,30 @@ class ScheduleFired(Event):
 
 
 class ScheduleSuppressed(Event):
-    """A rule kept a schedule's instant out of `zones`; `reason` says which."""
+    """A rule kept a schedule's instant out of `zones`; `reason` says which.
+
+    `announcement_id` is what is not heard; None where that is about music.
+    """
 
     schedule_id: UUID
     name: str = ""
     instant: datetime
     zones: tuple[UUID, ...]
+    announcement_id: UUID | None = None
     reason: str
 
 
 class ScheduleMissed(Event):
-    """A schedule's instant passed and nothing was done; `reason` says why."""
+    """A schedule's instant passed and nothing was done in `zones`; `reason` says why.
+
+    `announcement_id` is what was not heard, where that is known.
+    """
 
     schedule_id: UUID
     name: str = ""
     instant: datetime | None = None
+    zones: tuple[UUID, ...] = ()
+    announcement_id: UUID | None = None
     reason: str
 
 

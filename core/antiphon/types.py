@@ -54,7 +54,7 @@ class Principal(Frozen):
 
     `client_id` is None for admin and staff, who see every tenant. `floor_id` is set for a
     floor user only. `impersonator_id` is the member of staff who acts as a client, and is then
-    the `user_id` too.
+    the `user_id` too. `schedule_id` is the schedule that acts, where one does.
     """
 
     user_id: UUID | None = None
@@ -63,13 +63,18 @@ class Principal(Frozen):
     floor_id: UUID | None = None
     impersonator_id: UUID | None = None
     via: Via = Via.REST
+    schedule_id: UUID | None = None
 
     @classmethod
-    def system(cls, client_id: UUID | None = None, via: Via = Via.SYSTEM) -> Self:
+    def system(
+        cls,
+        client_id: UUID | None = None,
+        via: Via = Via.SYSTEM,
+        schedule_id: UUID | None = None,
+    ) -> Self:
         """Antiphon itself: a schedule, a bridge, a start-up task. Bound to a tenant if given."""
-        return cls(
-            role=Role.ADMIN if client_id is None else Role.CLIENT, client_id=client_id, via=via
-        )
+        role = Role.ADMIN if client_id is None else Role.CLIENT
+        return cls(role=role, client_id=client_id, via=via, schedule_id=schedule_id)
 
 
 class Band(StrEnum):

@@ -76,7 +76,7 @@ def schedule_news(event: Event) -> ScheduleEvent | None:
         case ScheduleSuppressed():
             kind, zones = ScheduleEventType.SUPPRESSED, event.zones
         case ScheduleMissed():
-            kind, zones = ScheduleEventType.MISSED, ()
+            kind, zones = ScheduleEventType.MISSED, event.zones
         case _:
             return None
     return ScheduleEvent(

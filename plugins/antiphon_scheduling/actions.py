@@ -41,6 +41,8 @@ class Actions:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._perform(row, firing, at)
+        except NotDone:
+            raise
         except SubscriptionInactive as error:
             raise NotAllowed(str(error)) from error
         except AntiphonError as error:
@@ -61,7 +63,7 @@ class Actions:
             self._context.log.warning("The call %s could not be taken back: %s", call_id, error)
 
     async def _perform(self, row: Schedule, firing: Firing, at: datetime | None) -> UUID | None:
-        principal = Principal.system(row.client_id, Via.SCHEDULE)
+        principal = Principal.system(row.client_id, Via.SCHEDULE, row.id)
         if firing.music is not None:
             await self._music(principal, firing.music, firing.zones)
             return None

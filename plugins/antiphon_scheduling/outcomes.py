@@ -22,6 +22,7 @@ class Why(StrEnum):
     SILENT = "silent"
     INACTIVE = "inactive"
     OFF = "off"
+    BY_HAND = "by_hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Firing:
 class Miss:
     """A schedule's instant, and all others up to `until`, are not fired: `reason` says why.
 
-    For `since` and `rests_until` see `Firing`.
+    It was for `zones`, and for `announcement_id` if that is set. `late` is the last change of
+    music among them, which may be made up for. For `since` and `rests_until` see `Firing`.
     """
 
     schedule_id: UUID
@@ -71,3 +73,6 @@ class Miss:
     since: datetime | None = None
     rests_until: datetime | None = None
     reason: str = "was over before the server could act"
+    zones: tuple[UUID, ...] = ()
+    announcement_id: UUID | None = None
+    late: Firing | None = None

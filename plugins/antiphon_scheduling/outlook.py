@@ -6,7 +6,7 @@ What is over comes out of the records, what is to come out of a forecast.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from antiphon_scheduling.outlook_views import (
 from antiphon_scheduling.places import Places
 from antiphon_scheduling.plan import Place, Plan
 from antiphon_scheduling.plans import active, read_plans, timezones_of
-from antiphon_scheduling.playlists.outlook import Scene, past_of
+from antiphon_scheduling.playlists.outlook import Change, Scene, past_of
 from antiphon_scheduling.walltime import TICK, day_of
 
 _MOST_ITEMS = 5_000
@@ -193,11 +193,20 @@ class Outlooks:
             return []
         # Whether music plays then was decided by the schedules of the day before at the latest.
         since = max(state.now, begin - _DAY)
-        fresh = replace(state, said=Said())
-        changes = await asyncio.to_thread(
-            self._coming, fresh, zone_id, since, end, most=_MOST_ITEMS, music=True
-        )
+        changes = await asyncio.to_thread(self._changes, state, zone_id, since, end)
         return await asyncio.to_thread(scene.coming, state.now, begin, end, changes)
+
+    def _changes(
+        self, state: _State, zone_id: UUID, begin: datetime, end: datetime
+    ) -> list[Change]:
+        """What schedules do to the music of a zone. Runs in a thread."""
+        plans, now = state.plans, state.now
+        decided = forecast(plans, state.places, Said(), now, begin, end, self._grace)
+        return [
+            Change(one.instant, one.music.do, one.music.playlist_id)
+            for one in decided
+            if isinstance(one, Firing) and one.music is not None and zone_id in one.zones
+        ]
 
     def _coming(
         self,
@@ -208,7 +217,6 @@ class Outlooks:
         *,
         most: int,
         playing: bool = False,
-        music: bool = False,
     ) -> list[OutlookItem]:
         """Runs in a thread: nothing in it is shared."""
         plans = {plan.schedule_id: plan for plan in state.plans}
@@ -218,7 +226,7 @@ class Outlooks:
         )
         for outcome in decided:
             item = OutlookItem.coming(outcome, plans[outcome.schedule_id], zone_id)
-            if item is None or (music and item.does not in {"play", "stop"}):
+            if item is None:
                 continue
             if item.result is Result.PLAYS or not playing:
                 found.append(item)

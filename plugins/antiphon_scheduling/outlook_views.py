@@ -20,11 +20,15 @@ LONGEST_DAYS = 31
 
 
 class Result(StrEnum):
-    """What becomes, or became, of a schedule's time in a zone."""
+    """What becomes, or became, of a schedule's time in a zone.
+
+    `unknown` is said of what is counted in tracks: it plays, nobody can tell when.
+    """
 
     PLAYS = "plays"
     SUPPRESSED = "suppressed"
     MISSED = "missed"
+    UNKNOWN = "unknown"
 
 
 class OutlookItem(Frozen):

@@ -61,6 +61,11 @@ class Performer:
         """When there is something to do."""
         return self._agenda[0][0] if self._agenda else None
 
+    @property
+    def in_hand(self) -> set[UUID]:
+        """The records of the firings that are not over."""
+        return {handed.record.id for here in self._handed.values() for handed in here}
+
     def act(self, now: datetime) -> None:
         """Do what was put off until now."""
         while self._agenda and self._agenda[0][0] <= now:
@@ -170,16 +175,23 @@ class Performer:
                 name=name,
                 instant=firing.instant,
                 zones=tuple(block.zone_id for block in blocks),
+                announcement_id=firing.announcement_id,
                 reason="; ".join(dict.fromkeys(block.detail for block in blocks)),
             )
         )
 
-    async def miss(self, miss: Miss, name: str) -> None:
-        """Write down and tell what can not be done any more."""
-        if (record := await records.settle_miss(miss)) is not None:
-            shown = f"{miss.instant:%Y-%m-%d %H:%M} UTC"
-            reason = miss.reason if miss.reason.endswith(".") else f"{shown} {miss.reason}"
-            self.tell_missed(record, reason, name)
+    async def miss(self, miss: Miss, name: str) -> list[ScheduleRecord]:
+        """Write down and tell what can not be done any more; returns what may be made up for."""
+        late = []
+        for record in await records.settle_miss(miss):
+            if record.outcome is Outcome.MISSED:
+                shown = f"{miss.instant:%Y-%m-%d %H:%M} UTC"
+                reason = miss.reason if miss.reason.endswith(".") else f"{shown} {miss.reason}"
+                self.tell_missed(record, reason, name)
+            elif miss.late is not None:
+                self.tell_blocked(miss.late, name)
+                late.append(record)
+        return late
 
     def tell_missed(self, record: ScheduleRecord, reason: str, name: str | None = None) -> None:
         """Say that nothing came of a time."""
@@ -191,6 +203,8 @@ class Performer:
                 schedule_id=record.schedule_id,
                 name=name or "",
                 instant=record.instant,
+                zones=tuple(UUID(zone) for zone in record.zones),
+                announcement_id=record.announcement_id,
                 reason=reason,
             )
         )

@@ -19,7 +19,8 @@ from antiphon_scheduling.rules import Quiet, Quiets
 class Places:
     """Call it with a client's id for the zones of that client.
 
-    Which zones there are, `zones` says; without it (no server runs) the database does.
+    Which zones there are, the database says, and `zones` those that sound; without it no server
+    runs.
     """
 
     def __init__(self, zones: Zones | None = None) -> None:
@@ -46,7 +47,8 @@ class Places:
         known = {place.zone_id: (owner, place) for owner, place in await _zones(client_id)}
         if self._zones is not None:
             views = await self._zones.views(Principal.system(client_id))
-            known = {view.zone_id: _played(view, known) for view in views}
+            # A zone that was just created can be called, and has no view yet.
+            known |= {view.zone_id: _played(view, known) for view in views}
         clients = Client.all() if client_id is None else Client.filter(id=client_id)
         self._clients = {client.id: client for client in await clients}
         self._zone_of = await _devices(client_id)

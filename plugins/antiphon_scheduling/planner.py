@@ -23,6 +23,7 @@ from antiphon_scheduling.walltime import TICK, day_of
 
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _STALE_KEPT = 100
+_RECENT = timedelta(days=8)
 _NO_ZONE = "None of the schedule's zones exists any more."
 
 Places = Callable[[UUID], Sequence[Place]]
@@ -116,8 +117,9 @@ class Planner:
         if latest != instant:
             until = oldest if latest is None else latest - TICK
             rests_until = _rest(plan, following if latest is None else latest)
-            missed = (plan.schedule_id, plan.client_id, instant, until, plan.since)
-            found.append(Miss(*missed, rests_until))
+            is_over = latest is not None and plan.deed(latest).does.music is not None
+            late = None if is_over else self._late(plan, instant, until)
+            found.append(self._missed(plan, instant, until, rests_until, late))
         if latest is not None:
             outcome = replace(self._decide(plan, latest), rests_until=_rest(plan, following))
             if isinstance(outcome, Firing) and outcome.zones:
@@ -127,9 +129,47 @@ class Planner:
         self._push(plan, following)
         yield from found
 
+    # --- what is too late ----------------------------------------------------------------------
+
+    def _missed(
+        self,
+        plan: Plan,
+        instant: datetime,
+        until: datetime,
+        rests_until: datetime | None,
+        late: Firing | None,
+    ) -> Miss:
+        return Miss(
+            plan.schedule_id,
+            plan.client_id,
+            instant,
+            until,
+            plan.since,
+            rests_until,
+            zones=tuple(place.zone_id for place in self._places_of(plan)),
+            announcement_id=plan.announcement(plan.deed(instant)),
+            late=late,
+        )
+
+    def _late(self, plan: Plan, instant: datetime, until: datetime) -> Firing | None:
+        """The last change of music from `instant` to `until`."""
+        if not any(does.music for _, does in plan.recurrence.all_done):
+            return None
+        # Of what happens often the last is not far; of what is rare there are few.
+        recent = self._following(plan, max(instant, until - _RECENT) - TICK)
+        at: datetime | None = instant if recent is None or recent > until else recent
+        last = None
+        while at is not None and at <= until:
+            last = at if plan.deed(at).does.music is not None else last
+            at = self._following(plan, at)
+        found = None if last is None else self._decide(plan, last, note=False)
+        if not isinstance(found, Firing) or found.music is None:
+            return None
+        return found if found.zones or found.blocks else None
+
     # --- one instant ---------------------------------------------------------------------------
 
-    def _decide(self, plan: Plan, instant: datetime) -> Firing | Miss:
+    def _decide(self, plan: Plan, instant: datetime, *, note: bool = True) -> Firing | Miss:
         places = self._places_of(plan)
         if not places:
             return Miss(
@@ -152,7 +192,8 @@ class Planner:
                 zones.append(place.zone_id)
             else:
                 blocks.append(block)
-        self._note(plan, instant, zones, deed)
+        if note:
+            self._note(plan, instant, zones, deed)
         return Firing(
             schedule_id=plan.schedule_id,
             client_id=plan.client_id,

@@ -24,7 +24,12 @@ from antiphon_scheduling.plans import timezones_of
 from antiphon_scheduling.settings import SchedulingSettings
 from antiphon_scheduling.walltime import start_of
 
-_STYLES = {Result.PLAYS: "green", Result.SUPPRESSED: "yellow", Result.MISSED: "red"}
+_STYLES = {
+    Result.PLAYS: "green",
+    Result.SUPPRESSED: "yellow",
+    Result.MISSED: "red",
+    Result.UNKNOWN: "cyan",
+}
 _MUSIC = {"play": "music starts", "resume": "music goes on", "stop": "music stops"}
 Titles = Mapping[UUID, str]
 

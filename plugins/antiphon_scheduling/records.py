@@ -42,18 +42,31 @@ async def settle(firings: Sequence[Firing], now: datetime) -> list[ScheduleRecor
     return records
 
 
-async def settle_miss(miss: Miss) -> ScheduleRecord | None:
-    """Settle what is missed; None where somebody else has."""
+async def settle_miss(miss: Miss) -> list[ScheduleRecord]:
+    """Settle what is missed, and write down what is to be made up for, in one transaction.
+
+    Returns the records; none where somebody else has settled it.
+    """
     async with in_transaction():
         changes = {"settled_until": miss.until, "rests_until": miss.rests_until}
         if not await _unsettled(miss, miss.until).update(**changes):
-            return None
-        values = {"client_id": miss.client_id, "outcome": Outcome.MISSED, "reason": miss.reason}
+            return []
+        made = [_record(miss.late)] if miss.late is not None else []
+        if miss.late is None or miss.late.instant != miss.instant:
+            made.append(
+                ScheduleRecord(
+                    client_id=miss.client_id,
+                    schedule_id=miss.schedule_id,
+                    instant=miss.instant,
+                    outcome=Outcome.MISSED,
+                    announcement_id=miss.announcement_id,
+                    zones=[str(zone) for zone in miss.zones],
+                    reason=miss.reason,
+                )
+            )
         # What was fired by hand, to the microsecond, may stand there already.
-        record, _ = await ScheduleRecord.get_or_create(
-            values, schedule_id=miss.schedule_id, instant=miss.instant
-        )
-        return record
+        await ScheduleRecord.bulk_create(made, ignore_conflicts=True)
+        return made
 
 
 def _unsettled(outcome: Firing | Miss, until: datetime) -> QuerySet[Schedule]:
@@ -95,14 +108,19 @@ async def finish(
 async def suppress(record: ScheduleRecord, blocks: Sequence[Block]) -> None:
     """Write down that the zones were refused a firing."""
     record.outcome, record.zones = Outcome.SUPPRESSED, []
-    record.blocks = [*record.blocks, *map(_written, blocks)]
+    record.blocks = [*record.blocks, *map(written, blocks)]
     await record.save(update_fields=["outcome", "zones", "blocks", "updated_at"])
 
 
 async def give_up(due_before: datetime) -> list[ScheduleRecord]:
-    """Firings that were begun and never finished, because the server died; now they are missed."""
+    """Announcements that were begun and never finished, because the server died: now missed.
+
+    Of a change of music one can still say whether it is to stand; see `catching_up`.
+    """
     found = []
-    for record in await ScheduleRecord.filter(outcome=Outcome.FIRING, instant__lt=due_before):
+    for record in await ScheduleRecord.filter(
+        outcome=Outcome.FIRING, music__isnull=True, instant__lt=due_before
+    ):
         rows = ScheduleRecord.filter(id=record.id, outcome=Outcome.FIRING)
         if await rows.update(outcome=Outcome.MISSED, reason=_DIED):
             record.outcome, record.reason = Outcome.MISSED, _DIED
@@ -140,12 +158,13 @@ def _record(firing: Firing) -> ScheduleRecord:
         announcement_id=firing.announcement_id,
         music=firing.music.do if firing.music else None,
         zones=[str(zone) for zone in firing.zones],
-        blocks=[_written(block) for block in firing.blocks],
+        blocks=[written(block) for block in firing.blocks],
         deferred_from=firing.deferred_from,
     )
 
 
-def _written(block: Block) -> dict[str, Any]:
+def written(block: Block) -> dict[str, Any]:
+    """A block as a record keeps it."""
     return {
         "zone_id": str(block.zone_id),
         "why": block.why.value,

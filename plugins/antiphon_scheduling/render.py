@@ -47,6 +47,26 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Loudness:
+    """How loud a zone is set: its volume, whether it is muted, how far music goes down."""
+
+    volume: int
+    muted: bool
+    background_percent: int | None
+    schedules_enabled: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What of it one should know who hears the file."""
+        found = ["The zone is muted, so the file is silent."] if self.muted else []
+        if not self.muted and self.volume != 100:
+            found.append(f"At volume {self.volume}, which the zone is set to now.")
+        if not self.schedules_enabled:
+            found.append("Schedules are switched off in this zone: none of them does anything.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """What is in the file. `took_s` is how long it took to make."""
 
@@ -57,6 +77,7 @@ class Rendered:
     heard: list[Heard]
     kept: list[Kept]
     took_s: float
+    notes: list[str]
 
     @property
     def seconds(self) -> float:
@@ -84,6 +105,8 @@ def render_period(wanted: Wanted) -> None:
         markup=False,
     )
     console.print(file_table(done))
+    for note in done.notes:
+        console.print(note, markup=False)
     speed = f"{done.seconds:.0f} s in {done.took_s:.1f} s, {done.speed:.0f} × real time"
     console.print(f"{wanted.output}: {speed}", markup=False)
 
@@ -116,7 +139,8 @@ async def render(wanted: Wanted, clock: Clock, progress: Callable[[float], None]
             raise NotFound("zone", wanted.zone)
         sink = FileSink(wanted.output)
         try:
-            rehearsal = await _rehearsal(library, found, sink)
+            loudness = await _loudness(found)
+            rehearsal = _rehearsal(library, found, sink, loudness)
             mine = list(of_zone(firings, found.zone_id, begin))
             lead_s = library.settings.audio.duck_down_s
             director = Director(rehearsal, scene, mine, (clock.now(), begin, end), lead_s)
@@ -128,7 +152,7 @@ async def render(wanted: Wanted, clock: Clock, progress: Callable[[float], None]
             sink.close()
         took_s = time.perf_counter() - started
         heard, kept = rehearsal.heard, director.kept
-        return Rendered(found.name, begin, end, zone, heard, kept, took_s)
+        return Rendered(found.name, begin, end, zone, heard, kept, took_s, loudness.notes)
 
 
 def _period(wanted: Wanted, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
@@ -151,18 +175,28 @@ async def _firings(
     return [(one, rows[one.schedule_id]) for one in firings if one.schedule_id in rows]
 
 
-async def _rehearsal(library: Library, found: FoundZone, sink: FileSink) -> Rehearsal:
+async def _loudness(found: FoundZone) -> Loudness:
+    """As it is set now; a zone that never played has its default volume."""
+    columns = (
+        "playback_state__volume", "playback_state__muted", "default_volume",
+        "background_volume_percent", "schedules_enabled",
+    )  # fmt: skip
     rows: Any = await Client.filter(zones__id=found.zone_id).values_list(
-        "zones__background_volume_percent", flat=True
+        *(f"zones__{column}" for column in columns)
     )
-    audio = library.settings.audio
+    volume, muted, default, background, enabled = rows[0]
+    return Loudness(default if volume is None else volume, bool(muted), background, bool(enabled))
+
+
+def _rehearsal(library: Library, found: FoundZone, sink: FileSink, loudness: Loudness) -> Rehearsal:
     return Rehearsal(
         library.media,
         found.client_id,
         found.zone_id,
-        audio,
+        library.settings.audio,
         sink,
-        background_percent=rows[0] if rows else None,
+        volume=0 if loudness.muted else loudness.volume,
+        background_percent=loudness.background_percent,
     )
 
 

@@ -15,6 +15,7 @@ from antiphon.events import DeviceChanged, ZoneChanged, ZoneCreated, ZoneDeleted
 from antiphon.plugins import PluginContext
 from antiphon_scheduling import records
 from antiphon_scheduling.basis import Basis
+from antiphon_scheduling.catching_up import CatchUp
 from antiphon_scheduling.clock import Clock
 from antiphon_scheduling.events import CalendarChanged, ScheduleChanged
 from antiphon_scheduling.models import Schedule
@@ -48,6 +49,7 @@ class Scheduler:
         self._keep = keep
         self._wake = asyncio.Event()
         self._performer = Performer(context, clock, self._wake)
+        self._late = CatchUp(context, clock, self._performer)
         self._places = Places(context.zones)
         self._basis = Basis(context.data_dir)
         self._begin_anew()
@@ -86,6 +88,7 @@ class Scheduler:
         self._stack.close()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self._late.close()
         await self._performer.close()
 
     # --- news ----------------------------------------------------------------------------------
@@ -145,6 +148,8 @@ class Scheduler:
         outcomes = self._planner.due(now, now + self._performer.ahead)
         while batch := list(islice(outcomes, _TOGETHER)):
             await self._settle(batch, now)
+        if not self._has_more:
+            self._late.begin()
 
     async def _take_news(self) -> None:
         if self._zones_changed:
@@ -205,7 +210,8 @@ class Scheduler:
         firings = []
         for item in batch:
             if isinstance(item, Miss):
-                await self._performer.miss(item, self._name(item.schedule_id))
+                name = self._name(item.schedule_id)
+                self._late.expect(await self._performer.miss(item, name))
             else:
                 firings.append(item)
         if firings:
@@ -233,6 +239,7 @@ class Scheduler:
     async def _give_up(self, now: datetime) -> None:
         for record in await records.give_up(now - self._grace - _GIVE_UP_AFTER):
             self._performer.tell_missed(record, record.reason or "")
+        self._late.look()
 
     def _name(self, schedule_id: UUID) -> str:
         plan = self._planner.plan_of(schedule_id)

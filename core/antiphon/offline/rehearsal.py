@@ -51,7 +51,7 @@ class Heard:
 
 
 class Rehearsal:
-    """One zone at full volume. `on_track` is awaited whenever a track has begun."""
+    """One zone, at a `volume` from 0 to 100. `on_track` is awaited when a track has begun."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Rehearsal:
         audio: AudioSettings,
         sink: Sink,
         *,
+        volume: int = 100,
         background_percent: int | None = None,
     ) -> None:
         self.heard: list[Heard] = []
@@ -85,7 +86,7 @@ class Rehearsal:
                 audio.true_peak_db, audio.duck_gap_lu, audio.duck_down_s, audio.duck_up_s
             )
         )
-        zone = protocol.AddZone(str(zone_id), "", 100, background_percent)
+        zone = protocol.AddZone(str(zone_id), "", volume, background_percent)
         self._renderer.handle(zone)
 
     def _make_programme(self, client_id: UUID) -> Programme:

@@ -31,17 +31,21 @@ class PlayEventType(StrEnum):
 
 
 class PlayEventStatus(StrEnum):
-    """How far a call got in a zone."""
+    """How far a call got in a zone. `unheard` is no call: a schedule's time when none was made."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     PLAYING = "playing"
     COMPLETED = "completed"
     FAILED = "failed"
+    UNHEARD = "unheard"
 
 
 class PlaybackState(TimestampedModel):
-    """What one zone plays, read at start so that a building goes on where it was."""
+    """What one zone plays, read at start so that a building goes on where it was.
+
+    `commanded_at` is when its music was last started, paused or stopped by other than a schedule.
+    """
 
     zone: fields.OneToOneRelation[Zone] = fields.OneToOneField(
         "antiphon.Zone", related_name="playback_state"
@@ -65,6 +69,7 @@ class PlaybackState(TimestampedModel):
     announcement_interval_min = fields.IntField(null=True)
     fade_duration_s = fields.FloatField(default=0.0)
     background_volume_percent = fields.IntField(null=True)
+    commanded_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "playback_state"
@@ -93,7 +98,11 @@ class OpenCall(TimestampedModel):
 
 
 class PlayEvent(TimestampedModel):
-    """The receipt: what happened to a call in one zone, or with `device` on one loudspeaker."""
+    """The receipt: what happened to a call in one zone, or with `device` on one loudspeaker.
+
+    Without a `call_id` there was no call: a rule kept the time of a schedule, `due_at`, out of the
+    zone, or it was missed. `times_due` is how many such times the row stands for.
+    """
 
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField(
         "antiphon.Client", related_name="play_events"
@@ -107,7 +116,10 @@ class PlayEvent(TimestampedModel):
         "antiphon.Device", related_name="play_events", null=True, on_delete=fields.SET_NULL
     )
     device_id: UUID | None
-    call_id = fields.UUIDField(db_index=True)
+    call_id: UUID | None = fields.UUIDField(null=True, db_index=True)
+    schedule_id: UUID | None = fields.UUIDField(null=True)
+    due_at: datetime | None = fields.DatetimeField(null=True)
+    times_due = fields.IntField(default=1)
     announcement_id = fields.UUIDField(null=True)
     title = fields.CharField(max_length=300, default="")
     event_type = fields.CharEnumField(PlayEventType, default=PlayEventType.INSTANT, max_length=20)
@@ -124,4 +136,8 @@ class PlayEvent(TimestampedModel):
 
     class Meta:
         table = "play_event"
-        indexes = (("client_id", "created_at"), ("zone_id", "created_at"))
+        indexes = (
+            ("client_id", "created_at"),
+            ("zone_id", "created_at"),
+            ("schedule_id", "created_at"),
+        )

@@ -159,6 +159,8 @@ def _values(record: Record, zone_id: UUID, part: Part) -> dict[str, Any]:
         "client_id": record.client_id,
         "zone_id": zone_id,
         "call_id": record.id,
+        "schedule_id": record.principal.schedule_id,
+        "due_at": record.starts_at,
         "announcement_id": record.request.announcement_id,
         "title": record.title[:300],
         "event_type": PlayEventType.SCHEDULED if is_scheduled else PlayEventType.INSTANT,

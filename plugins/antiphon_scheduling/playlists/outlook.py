@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,19 @@ from antiphon_scheduling.walltime import TICK
 _MOST = 5_000
 _RUN_UP = timedelta(days=1)
 _STOPPED = "the music was stopped by a schedule"
+_COUNTED = (
+    "plays from here on, while there is music; it is counted in tracks, and which tracks come, and "
+    "how many were counted before, is known only when they play"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A schedule plays, resumes or stops the music of a zone; `playlist_id` is what it plays."""
+
+    at: datetime
+    does: str
+    playlist_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +78,18 @@ class Scene:
         )
 
     def coming(
-        self, now: datetime, begin: datetime, end: datetime, changes: Sequence[OutlookItem]
+        self, now: datetime, begin: datetime, end: datetime, changes: Sequence[Change]
     ) -> list[OutlookItem]:
         """What the playlist does from `begin` (not before `now`) until before `end`.
 
-        `changes` are the schedules' starts and stops of music from `now` on, in order.
+        `changes` are the schedules' changes of the music from `now` on, in order. What is counted
+        in tracks is an item of its own, where the zone's music plays first.
         """
         if self.table is None:
             return []
-        found: list[OutlookItem] = []
         table = wound_on(self.table, now, begin)
-        music = iter([item for item in changes if item.result is Result.PLAYS])
+        found = self._counted(table, max(begin, now), end, changes)
+        music = iter(changes)
         change = next(music, None)
         listener = Listener(self.zone_id, self.silence, self.hears, self.quiets)
         while (due := table.following(table.settled_until)) is not None and due[0] < end:
@@ -83,13 +97,38 @@ class Scene:
             if len(found) > _MOST:
                 break  # more than anybody is told
             while change is not None and change.at <= instant:
-                listener = _after(listener, change)
+                listener = _after(listener, change, table.playlist_id)
                 change = next(music, None)
             cues = table.cues(instant, slots)
             decided = [decide(table, cue, [listener]) for cue in cues]
             found += [_coming(table, one) for one in decided if one.zones or one.blocks]
             table = table.settled(instant, cues)
         return found
+
+    def _counted(
+        self, table: Timetable, begin: datetime, end: datetime, changes: Sequence[Change]
+    ) -> list[OutlookItem]:
+        """One item for each timing that is counted in tracks, if any music plays."""
+        is_silent = self.silence is not None
+        for change in changes:
+            if change.at <= begin:
+                is_silent = change.does == "stop"
+        starts = [one.at for one in changes if begin < one.at < end and one.does != "stop"]
+        if is_silent and not starts:
+            return []
+        at = starts[0] if is_silent else begin
+        return [
+            _item(
+                table,
+                at=at,
+                does="announcement",
+                result=Result.UNKNOWN,
+                reason=_COUNTED,
+                rule=slot.rule,
+            )
+            for slot in table.slots
+            if slot.every_tracks is not None
+        ]
 
     def explained(self, found: Sequence[OutlookItem], after: datetime) -> list[Explained]:
         """What each playlist that is assigned here means for the zone, by what was `found`."""
@@ -98,7 +137,8 @@ class Scene:
     def _explained(
         self, one: Candidate, found: Sequence[OutlookItem], after: datetime
     ) -> Explained:
-        item = next((it for it in found if it.playlist_id == one.playlist_id), None)
+        mine = [it for it in found if it.playlist_id == one.playlist_id]
+        item = next((it for it in mine if it.result is not Result.UNKNOWN), None)
         table = self.table if one.in_force else None
         next_at = None
         if table is not None and (following := table.following(after - TICK)) is not None:
@@ -109,6 +149,8 @@ class Scene:
             reason = item.reason or f"{item.rule}: due at {local:%H:%M:%S}"
         elif table is not None:
             verdict, reason = Verdict.NOT_NOW, "no time of it falls into this minute"
+            if mine:
+                reason += f"; {mine[0].rule}: {_COUNTED}"
         elif one.reason == "it is switched off":
             verdict, reason = Verdict.OFF, one.reason
         else:
@@ -197,14 +239,13 @@ def _rule(cue: Cue) -> str:
     return f"{cue.slot.rule}, between tracks" if is_between else cue.slot.rule
 
 
-def _after(listener: Listener, change: OutlookItem) -> Listener:
-    """The zone behind a start or a stop of its music."""
-    is_stop = change.does == "stop"
-    return Listener(
-        listener.zone_id,
-        _STOPPED if is_stop else None,
-        hears=False,
-        quiets=listener.quiets,
+def _after(listener: Listener, change: Change, playlist_id: UUID) -> Listener:
+    """The zone behind a change of its music; a stop and a start of the queue keep what it is."""
+    is_play = change.does == "play"
+    return replace(
+        listener,
+        silence=_STOPPED if change.does == "stop" else None,
+        hears=change.playlist_id == playlist_id if is_play else listener.hears,
     )
 
 

@@ -57,6 +57,9 @@ async def test_figures_of_ones_own(stage: Stage) -> None:
         call_id=uuid4(),
         outcome="completed",
     )
+    await PlayEvent.create(  # no call was made, so it is none of today's
+        client=stage.ours.client, zone=stage.ours.shop, status="unheard", outcome="suppressed"
+    )
     await events(stage.theirs, "failed")
     shelf = Shelf()
     shelf.clients += [stage.ours.client.id, stage.theirs.client.id]

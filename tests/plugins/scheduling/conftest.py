@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from tests.conftest import Migrated
 from tests.fakes.hand_clock import HandClock
 from tests.fakes.plugin_api import Answer, Caller, PluginApi, plugin_api
 from tests.fakes.plugin_context import plugin_context
@@ -29,6 +30,7 @@ from antiphon.plugins import CallRequest, Media, MediaRef, MediaSource, PluginCo
 from antiphon.store import Tables, open_database
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
+from antiphon_scheduling import scheduler
 from antiphon_scheduling.calendar_routes import calendar_routes
 from antiphon_scheduling.calendar_service import Calendars
 from antiphon_scheduling.opening import OpeningHours
@@ -145,7 +147,17 @@ class Station:
 
 
 @pytest.fixture
-async def station(tmp_path: Path) -> AsyncIterator[Station]:
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler looks around for what no event tells as seldom as its window allows.
+
+    For tests that live through days and in which nothing happens that it would find.
+    """
+    monkeypatch.setattr(scheduler, "_LOOK_AROUND", timedelta(minutes=14))
+
+
+@pytest.fixture
+async def station(tmp_path: Path, migrated: Migrated) -> AsyncIterator[Station]:
+    migrated(tmp_path / "data")
     bus = EventBus()
     async with (
         open_database("", tmp_path / "data", {"scheduling": TABLES}) as database,

@@ -1,4 +1,8 @@
-"""A server that schedules on a fast clock and is killed: the child of `test_storm`."""
+"""A server that schedules on a fast clock and is killed: the grandchild of `test_storm`.
+
+The child has imported everything and forks a server for each line that it reads, so that lives
+may be short.
+"""
 
 from __future__ import annotations
 
@@ -76,5 +80,23 @@ async def serve(folder: Path, client_id: UUID, origin: float) -> None:
             await asyncio.Event().wait()
 
 
+def main(folder: Path, client_id: UUID, origin: float) -> None:
+    """Fork a server, print its process id, and once it is dead a line; again for each line."""
+    for _ in sys.stdin:
+        if (pid := os.fork()) == 0:
+            try:
+                asyncio.run(serve(folder, client_id, origin))
+            finally:
+                os._exit(1)
+        _tell(str(pid))
+        os.waitpid(pid, 0)
+        _tell("dead")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), UUID(sys.argv[2]), float(sys.argv[3])))
+    main(Path(sys.argv[1]), UUID(sys.argv[2]), float(sys.argv[3]))

@@ -94,6 +94,7 @@ def _same(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "over"}
 
 
+@pytest.mark.usefixtures("seldom")
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_days_preview_is_its_log(station: Station, seed: int) -> None:
     station.clock._now = begin = DAYS[seed % len(DAYS)]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.plugins.scheduling.conftest import NINE, Station
 
+from antiphon.building.models import Floor, Zone
+from antiphon.events import ScheduleSuppressed
+from antiphon.playback.models import PlaybackState
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
-from antiphon_scheduling.models import Schedule
+from antiphon_scheduling.models import Outcome, Schedule, ScheduleRecord
 
 WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
@@ -22,6 +26,7 @@ def _path(station: Station) -> str:
     return f"zones/{station.zone_ids[0]}/opening-hours"
 
 
+@pytest.mark.usefixtures("seldom")
 async def test_they_start_and_stop_the_music_over_a_weekend(station: Station) -> None:
     """From Friday, 1 May, 11:00 in Berlin; Saturday is open into the night."""
     body = {"hours": [_hours(*WEEK), _hours("sat", opens="22:00:00", closes="02:00:00")]}
@@ -114,3 +119,110 @@ async def test_another_clients_hours_do_not_exist(station: Station) -> None:
     body = {"hours": [_hours("tue")]}
     for method, given in (("GET", None), ("PUT", body), ("DELETE", None)):
         assert (await other(method, _path(station), given)).status == 404
+
+
+async def _opens_weekdays(station: Station) -> None:
+    """Open from 9 to 20 in Berlin; it is a Friday, 11:00."""
+    body = {"hours": [_hours(*WEEK)]}
+    assert (await station.owner("PUT", _path(station), body)).status == 200
+
+
+async def _command_by_hand(station: Station, at: datetime) -> None:
+    zone_id = station.zone_ids[0]
+    floor = await Floor.create(client=station.client, name="Ground")
+    zone = await Zone.create(id=zone_id, client=station.client, floor=floor, name="Hall")
+    await PlaybackState.create(zone=zone, commanded_at=at)
+
+
+@pytest.mark.parametrize(
+    ("restarted", "done"),
+    [
+        (datetime(2026, 5, 4, 7, 5, tzinfo=UTC), "resume"),  # five past nine on Monday
+        (datetime(2026, 5, 4, 21, 0, tzinfo=UTC), "stop"),  # after a whole day without a server
+        (datetime(2026, 5, 2, 21, 0, tzinfo=UTC), "stop"),  # in a night, after Friday's close
+    ],
+)
+async def test_a_server_that_was_away_brings_the_zone_into_the_state_of_the_clock_once(
+    station: Station, restarted: datetime, done: str
+) -> None:
+    await _opens_weekdays(station)
+    station.clock._now = restarted
+    for _ in range(2):
+        async with station.running():
+            await station.clock.advance_to(station.clock.now() + timedelta(minutes=2))
+    assert [name for name, _, _ in station.zones.asked] == [done]
+    records = await ScheduleRecord.filter(outcome=Outcome.FIRED)
+    assert [record.music for record in records] == [done]
+    assert "the server was away" in (records[0].reason or "")
+    assert not await ScheduleRecord.exists(outcome=Outcome.FIRING)
+
+
+async def test_what_a_person_did_after_the_boundary_is_not_undone(station: Station) -> None:
+    await _opens_weekdays(station)
+    opened = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
+    await _command_by_hand(station, opened + timedelta(minutes=2))
+    station.clock._now = opened + timedelta(minutes=5)
+    async with station.running():
+        pass
+    assert station.zones.asked == []
+    suppressed = station.outcomes[-1]
+    assert isinstance(suppressed, ScheduleSuppressed)
+    assert suppressed.reason == "the music was changed by hand at 09:02"
+
+
+async def test_what_a_person_did_before_the_boundary_is_over_then(station: Station) -> None:
+    await _opens_weekdays(station)
+    opened = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
+    await _command_by_hand(station, opened - timedelta(minutes=2))
+    station.clock._now = opened + timedelta(minutes=5)
+    async with station.running():
+        pass
+    assert [name for name, _, _ in station.zones.asked] == ["resume"]
+
+
+async def test_of_all_schedules_the_last_change_of_music_stands(station: Station) -> None:
+    """Two dayparts and an end fell into the time without a server, for both zones or for one."""
+    hall, platform = map(str, station.zone_ids)
+    await station.make(name="Morning", config=station.music("0 12 * * *"))
+    await station.make(name="Noon", config=station.music("30 12 * * *"), zones=[hall], all=False)
+    stop = station.music("45 12 * * *", stop=True)
+    await station.make(name="End", config=stop, zones=[hall], all=False)
+    station.clock._now = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
+    async with station.running():
+        pass
+    assert [name for name, _, _ in station.zones.asked] == ["play", "stop"]
+    fired = await ScheduleRecord.filter(outcome=Outcome.FIRED).order_by("instant")
+    assert [record.zones for record in fired] == [[platform], [hall]]
+
+
+async def test_a_change_of_music_that_a_dead_server_had_begun_is_done_by_the_next(
+    station: Station,
+) -> None:
+    """It was settled, and the server was killed before it acted."""
+    await _opens_weekdays(station)
+    opens = await Schedule.get(opening_zone_id=station.zone_ids[0], name="Hall opens")
+    opened = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
+    await Schedule.all().update(settled_until=opened, rests_until=None)
+    record = await ScheduleRecord.create(
+        client=station.client,
+        schedule=opens,
+        instant=opened,
+        outcome=Outcome.FIRING,
+        music="resume",
+        zones=[str(station.zone_ids[0])],
+    )
+    station.clock._now = opened + timedelta(seconds=10)
+    async with station.running():
+        assert station.zones.asked == []  # another server might still be at it
+        a_minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+        await ScheduleRecord.filter(id=record.id).update(updated_at=a_minute_ago)
+        await station.clock.run_to(opened + timedelta(minutes=3))
+        assert [name for name, _, _ in station.zones.asked] == ["resume"]
+
+
+async def test_of_two_servers_on_one_database_one_makes_up_for_it(station: Station) -> None:
+    await _opens_weekdays(station)
+    station.clock._now = datetime(2026, 5, 4, 7, 5, tzinfo=UTC)
+    async with station.running(), station.running():
+        await station.clock.run_to(station.clock.now() + timedelta(minutes=7))
+    assert [name for name, _, _ in station.zones.asked] == ["resume"]

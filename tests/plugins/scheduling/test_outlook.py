@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from tests.fakes.zones import zone_view
 from tests.plugins.scheduling.conftest import NINE, Station
 
@@ -43,6 +44,7 @@ async def _a_busy_week(station: Station) -> None:
     await station.make(name="Loud", config=stop, rules=twice, zones=[platform], all=False)
 
 
+@pytest.mark.usefixtures("seldom")
 async def test_what_a_preview_tells_is_what_then_happens(station: Station) -> None:
     """From 1 May, a holiday, over the night into an ordinary Saturday morning."""
     await _a_busy_week(station)
@@ -79,6 +81,7 @@ def _same(item: Any) -> list[Any]:
     return [item[key] for key in (*SAME, *ALSO)]
 
 
+@pytest.mark.usefixtures("seldom")
 async def test_a_restart_in_the_night_changes_nothing_of_what_was_foretold(
     station: Station,
 ) -> None:
@@ -241,7 +244,7 @@ async def test_setting_the_clock_back_and_editing_fires_nothing_again(station: S
         await station.owner("POST", f"{path}/toggle")
         await station.owner("POST", f"{path}/toggle")
         await station.clock.rest()
-        await station.clock.go_on_to(NINE + timedelta(minutes=10))
+        await station.clock.run_to(NINE + timedelta(minutes=10))
     assert len(station.calls()) == 1
 
 

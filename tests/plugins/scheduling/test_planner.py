@@ -14,7 +14,7 @@ import pytest
 from antiphon_scheduling.outcomes import Firing, Miss
 from antiphon_scheduling.plan import Limits, Place, Plan
 from antiphon_scheduling.planner import Planner
-from antiphon_scheduling.recurrence import Interval
+from antiphon_scheduling.recurrence import Cron, Interval, Music
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -134,3 +134,28 @@ def test_a_firing_looks_at_no_other_schedule(monkeypatch: pytest.MonkeyPatch) ->
     assert len(list(planner.due(MIDNIGHT + MINUTE))) == 1
     assert len(asked) == 1
     assert heapq.nsmallest(1, planner._heap)[0].instant == MIDNIGHT + 2 * MINUTE
+
+
+def _daypart(*, hour: int, **more: Any) -> Plan:
+    music = Music(do="stop")
+    daily = Cron(expression=f"0 {hour} * * *", music=music)
+    return replace(_plan(5), recurrence=daily, name=str(hour), **more)
+
+
+def test_the_last_change_of_music_that_was_missed_may_be_made_up_for() -> None:
+    planner = _planner(_daypart(hour=9))
+    (miss,) = planner.due(MIDNIGHT + timedelta(days=40, hours=12))
+    assert isinstance(miss, Miss)
+    assert miss.zones == (HALL.zone_id,)
+    assert miss.instant == MIDNIGHT + timedelta(hours=9)
+    assert miss.late is not None
+    assert miss.late.instant == MIDNIGHT + timedelta(days=40, hours=9)
+    assert miss.late.zones == (HALL.zone_id,)
+    assert planner.next_instant == MIDNIGHT + timedelta(days=41, hours=9)
+
+
+def test_an_announcement_that_was_missed_is_never_made_up_for() -> None:
+    (miss,) = _planner(_plan(10)).due(MIDNIGHT + timedelta(hours=8, minutes=3))
+    assert isinstance(miss, Miss)
+    assert miss.late is None
+    assert miss.announcement_id == UUID(int=0)

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import Migrated
 from tests.sounds import RATE, Sound, tone, tone_db, write_wav
 from typer.testing import CliRunner, Result
 
 from antiphon.building.models import Floor, Zone
 from antiphon.engine.codec import Reader
 from antiphon.errors import Invalid
+from antiphon.playback.models import PlaybackState
 from antiphon.plugins.manager import load_plugins
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client
@@ -127,7 +129,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Migrated) -> Shop:
+    migrated(tmp_path)
     monkeypatch.setenv("ANTIPHON_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     shop = Shop(tmp_path)
@@ -164,6 +167,36 @@ def test_a_minute_is_rendered_as_it_will_sound(shop: Shop) -> None:
     assert float(spot[0]) == pytest.approx(30.0, abs=0.05)
     assert spot[2] == "announcement"
     assert "× real time" in lines[-1]
+
+
+async def _set(shop: Shop, *, enabled: bool = True, **state: Any) -> None:
+    async with open_database("", shop.data_dir, load_plugins(()).tables()):
+        await Zone.all().update(schedules_enabled=enabled)
+        await PlaybackState.filter(zone_id=shop.zone.id).delete()
+        await PlaybackState.create(zone_id=shop.zone.id, **state)
+
+
+def test_it_is_as_loud_as_the_zone_is_set_and_schedules_that_are_off_are_off(shop: Shop) -> None:
+    def level(name: str) -> float:
+        done = shop.render(name, 12.0)
+        assert done.exit_code == 0, done.output
+        said.append(done.output)
+        heard = shop.heard(name)
+        return tone_db(heard[8 * RATE : 9 * RATE], SONG_HZ)
+
+    said: list[str] = []
+    asyncio.run(_set(shop, volume=100))
+    full_db = level("full.flac")
+    asyncio.run(_set(shop, volume=40))
+    assert -60 < level("quiet.flac") < full_db - 6
+    assert "At volume 40" in said[-1]
+    asyncio.run(_set(shop, volume=100, muted=True))
+    assert level("muted.flac") < -90
+    assert "muted" in said[-1]
+    asyncio.run(_set(shop, volume=100, enabled=False))
+    assert level("off.flac") < -90
+    assert "schedules are switched off in this zone" in said[-1]
+    assert "Schedules are switched off in this zone" in said[-1]
 
 
 @pytest.mark.parametrize("name", ["out.wav", "out.mp3", "out.ogg", "out.opus"])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from tests.conftest import Migrated
 from tests.plugins.scheduling.storm import BEGIN, SPEED, TABLES
 
 from antiphon.store import open_database
@@ -24,8 +27,11 @@ MINUTE = timedelta(minutes=1)
 ROOT = Path(__file__).parents[3]
 
 
-async def test_a_server_that_is_killed_again_and_again_fires_nothing_twice(tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_again_and_again_fires_nothing_twice(
+    tmp_path: Path, migrated: Migrated
+) -> None:
     """Each minute has an announcement of its own, so a call tells which firing it was."""
+    migrated(tmp_path / "data")
     minutes = 480
     async with open_database("", tmp_path / "data", {"scheduling": TABLES}):
         client = await Client.create(name="Storm")
@@ -49,9 +55,10 @@ async def test_a_server_that_is_killed_again_and_again_fires_nothing_twice(tmp_p
         await Schedule.all().update(created_at=BEGIN - timedelta(hours=9))
     origin = time.time()
     chance = random.Random(5)
-    for _ in range(KILLS):
-        _live(tmp_path, client.id, origin, chance.uniform(0.05, 1.5))
-    _live(tmp_path, client.id, origin, 6 * 60 / SPEED + 3)  # what was left open is told
+    with _nursery(tmp_path, client.id, origin) as nursery:
+        for _ in range(KILLS):
+            _live(tmp_path, nursery, chance.uniform(0.05, 1.5))
+        _live(tmp_path, nursery, 6 * 60 / SPEED + 1.5)  # what was left open is told
     end = BEGIN + timedelta(seconds=(time.time() - origin) * SPEED) - timedelta(minutes=8)
     async with open_database("", tmp_path / "data", {"scheduling": TABLES}):
         records = await ScheduleRecord.filter(instant__lt=end).order_by("instant")
@@ -90,28 +97,45 @@ def _until(
     return min(later, default=instant + timedelta(days=1))
 
 
-def _live(folder: Path, client_id: UUID, origin: float, seconds: float) -> None:
-    """Start the server, let it live for a while, and kill it."""
-    up = folder / "up"
-    up.unlink(missing_ok=True)
+@contextmanager
+def _nursery(folder: Path, client_id: UUID, origin: float) -> Iterator[subprocess.Popen[str]]:
+    """The process that forks a server for each line."""
     environ = os.environ | {
         "PYTHONPATH": os.pathsep.join(
             str(ROOT / part) for part in ("core", "devices", "plugins", ".")
         )
     }
-    server = subprocess.Popen(
+    nursery = subprocess.Popen(
         [sys.executable, "-m", "tests.plugins.scheduling.storm", folder, str(client_id),
          str(origin)],
         env=environ,
         cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
+    try:
+        yield nursery
+    finally:
+        nursery.communicate(timeout=60)  # it ends with its input
+
+
+def _live(folder: Path, nursery: subprocess.Popen[str], seconds: float) -> None:
+    """Start the server, let it live for a while, and kill it."""
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    up = folder / "up"
+    up.unlink(missing_ok=True)
+    nursery.stdin.write("\n")
+    nursery.stdin.flush()
+    pid = int(nursery.stdout.readline())
     try:
         deadline = time.monotonic() + 60
         while not up.exists():
-            assert server.poll() is None
+            assert Path(f"/proc/{pid}").exists()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(seconds)
     finally:
-        server.kill()
-        server.wait()
+        os.kill(pid, signal.SIGKILL)
+        assert nursery.stdout.readline() == "dead\n"

@@ -13,6 +13,7 @@ from antiphon.errors import SubscriptionInactive
 from antiphon.events import DeviceChanged, ScheduleMissed, ScheduleSuppressed, ZoneCreated
 from antiphon.tenancy.models import SubscriptionStatus
 from antiphon_scheduling.models import Outcome, ScheduleRecord
+from antiphon_scheduling.places import Places
 
 FIVE = timedelta(minutes=5)
 AT_FIVE = datetime(2026, 5, 1, 9, 5, tzinfo=UTC)
@@ -162,3 +163,12 @@ async def test_zones_that_refuse_a_client_suppress_its_schedule(station: Station
     (item,) = await station.preview(NINE, NINE + FIVE)
     assert (item["result"], item["why"]) == ("suppressed", "inactive")
     assert item["reason"] == "The subscription is suspended."
+
+
+async def test_a_zone_that_was_just_created_is_there_for_schedules(station: Station) -> None:
+    """Its row is there a moment before it can sound, and nothing tells when it can."""
+    floor = await Floor.create(client=station.client, name="New")
+    row = await Zone.create(client=station.client, floor=floor, name="Annex")
+    places = Places(station.zones)
+    await places.refresh()
+    assert {place.zone_id for place in places(station.client.id)} == {*station.zone_ids, row.id}

@@ -19,6 +19,9 @@ from antiphon_scheduling.walltime import instant_of, wall_of
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 CLIP = [UUID(int=1)]
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_PACES = (1, 7, 45, 60, 90, 1_440, 2_999, 10_000)
+_AROUND = (-59, -29, 1, 16, 31, 61)  # minutes from a change, by the wall clock before it
 _TIMEZONES = sorted(name for name in available_timezones() if name != "localtime")
 
 
@@ -29,8 +32,8 @@ def transitions(name: str) -> tuple[datetime, ...]:
     found: list[datetime] = []
     at = NOW
     while len(found) < 4 and at < NOW + 4 * 366 * _DAY:
-        if _offset(at, zone) != _offset(at + _DAY, zone):
-            low, high = at, at + _DAY
+        if _offset(at, zone) != _offset(at + _WEEK, zone):
+            low, high = at, at + _WEEK
             while high - low > timedelta(minutes=1):
                 middle = low + (high - low) // timedelta(minutes=2) * timedelta(minutes=1)
                 if _offset(middle, zone) == _offset(at, zone):
@@ -38,8 +41,25 @@ def transitions(name: str) -> tuple[datetime, ...]:
                 else:
                     high = middle
             found.append(high)
-        at += _DAY
+        at += _WEEK
     return tuple(found)
+
+
+@cache
+def kinds() -> dict[Any, str]:
+    """A timezone for each way to go on from now: all others are in step with one of them."""
+    found: dict[Any, str] = {}
+    for name in _TIMEZONES:
+        zone = ZoneInfo(name)
+        steps = tuple((change, _offset(change, zone)) for change in transitions(name))
+        found.setdefault((_offset(NOW, zone), steps), name)
+    return found
+
+
+def _walls(name: str, change: datetime) -> set[time]:
+    """Times of day around a change."""
+    before = wall_of(change - timedelta(minutes=1), ZoneInfo(name))
+    return {(before + timedelta(minutes=minutes)).time() for minutes in _AROUND}
 
 
 def _offset(at: datetime, zone: ZoneInfo) -> timedelta | None:
@@ -73,11 +93,7 @@ def test_each_daily_time_comes_once_a_day_in_every_timezone() -> None:
     for name in _TIMEZONES:
         zone = ZoneInfo(name)
         for change in transitions(name):
-            before = wall_of(change - timedelta(minutes=1), zone)
-            walls = {
-                (before + timedelta(minutes=minutes)).time()
-                for minutes in (-59, -29, 1, 16, 31, 61)
-            }
+            walls = _walls(name, change)
             first = (NOW - 2 * _DAY).date()
             dates = Dates.model_validate(
                 {
@@ -89,10 +105,22 @@ def test_each_daily_time_comes_once_a_day_in_every_timezone() -> None:
             _check(dates, walls, zone, change)
 
 
+def test_cron_and_paces_go_over_the_next_changes_of_every_timezone() -> None:
+    """What is said of a timezone holds for all that are in step with it, so for every one."""
+    for name in kinds().values():
+        zone = ZoneInfo(name)
+        for change in transitions(name):
+            for wall in _walls(name, change):
+                cron = Cron(expression=f"{wall.minute} {wall.hour} * * *", announcements=CLIP)
+                _check(cron, {wall}, zone, change)
+            for minutes in (7, 90, 2_999):
+                _check_pace(minutes, {0, minutes * 60 - 1}, zone, change)
+
+
 _changing = st.sampled_from(_TIMEZONES).filter(lambda name: bool(transitions(name)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_changing, st.data())
 def test_cron_means_the_times_of_the_wall_around_a_change(name: str, data: st.DataObject) -> None:
     zone = ZoneInfo(name)
@@ -104,18 +132,22 @@ def test_cron_means_the_times_of_the_wall_around_a_change(name: str, data: st.Da
     _check(Cron(expression=expression, announcements=CLIP), walls, zone, change)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(_changing, st.integers(1, 3_000), st.data())
 def test_intervals_and_timelines_keep_their_pace_over_every_change(
     name: str, minutes: int, data: st.DataObject
 ) -> None:
-    zone = ZoneInfo(name)
     change = data.draw(st.sampled_from(transitions(name)))
+    offsets = data.draw(st.sets(st.integers(0, minutes * 60 - 1), min_size=1, max_size=4))
+    _check_pace(minutes, offsets, ZoneInfo(name), change)
+
+
+def _check_pace(minutes: int, offsets: set[int], zone: ZoneInfo, change: datetime) -> None:
+    """Around a change, an interval and a cycle go on as if there was none."""
     span = (change - timedelta(hours=6), change + timedelta(hours=6) + timedelta(minutes=minutes))
     interval = Interval(every_min=minutes, announcements=CLIP)
     found = _instants(interval, zone, *span)
     assert {after - before for before, after in pairwise(found)} <= {timedelta(minutes=minutes)}
-    offsets = data.draw(st.sets(st.integers(0, minutes * 60 - 1), min_size=1, max_size=4))
     items = [TimelineItem(offset_s=offset, announcements=CLIP) for offset in offsets]
     cycle = Timeline(cycle_min=minutes, items=items)
     every = _instants(cycle, zone, *span)
@@ -127,10 +159,13 @@ def test_intervals_and_timelines_keep_their_pace_over_every_change(
     assert len(every) >= len(offsets)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.sampled_from(_TIMEZONES), st.sampled_from([1, 7, 15, 45, 60, 90, 1_440, 10_000]))
-def test_an_interval_gathers_no_error_in_a_year(name: str, minutes: int) -> None:
-    zone = ZoneInfo(name)
+def test_an_interval_gathers_no_error_in_a_year_in_any_timezone() -> None:
+    for name in kinds().values():
+        for minutes in _PACES:
+            _check_year(minutes, ZoneInfo(name))
+
+
+def _check_year(minutes: int, zone: ZoneInfo) -> None:
     interval = Interval(every_min=minutes, announcements=CLIP)
     start = instant_of(datetime.combine(wall_of(NOW, zone).date(), time.min), zone)
     step = timedelta(minutes=minutes)
@@ -144,7 +179,7 @@ def test_an_interval_gathers_no_error_in_a_year(name: str, minutes: int) -> None
     assert number * step >= end - start
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     minute=st.sampled_from(["*", "*/7", "0", "5,50"]),
     hour=st.sampled_from(["*", "*/5", "3", "22-23"]),

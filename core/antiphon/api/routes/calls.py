@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,6 +28,13 @@ class CallQuery(ListQuery):
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
 
 
+class Unheard(StrEnum):
+    """Why there was no call."""
+
+    SUPPRESSED = "suppressed"
+    MISSED = "missed"
+
+
 class PlayEventFilter(ApiModel):
     """Which play events."""
 
@@ -34,7 +42,10 @@ class PlayEventFilter(ApiModel):
     zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
     announcement_id: UUID | None = None
     event_type: PlayEventType | None = None
-    outcome: CallState | None = Field(default=None, description="The last state of the call.")
+    outcome: CallState | Unheard | None = Field(
+        default=None, description="The last state of the call, or why there was none."
+    )
+    schedule_id: UUID | None = Field(default=None, description="Those of this schedule alone.")
     search: str | None = Field(default=None, max_length=200, description="A part of the title.")
     call_id: UUID | None = None
     device_id: UUID | None = Field(default=None, description="Those of this loudspeaker alone.")
@@ -51,20 +62,29 @@ class PlayEventQuery(ListQuery, PlayEventFilter):
 
 
 class PlayEventView(Frozen):
-    """The receipt of a call in one zone, or on one loudspeaker of it."""
+    """The receipt of a call in one zone, or on one loudspeaker of it.
+
+    With the status `unheard` there was no call: a rule kept a schedule's time out of the zone, or
+    the time was missed. Of a schedule to which that happens all the time, one receipt stands for
+    many.
+    """
 
     id: UUID
     client_id: UUID
     zone_id: UUID
     device_id: UUID | None = Field(description="Set where it is about a single loudspeaker.")
-    call_id: UUID
+    call_id: UUID | None = Field(description="None where there was no call.")
+    schedule_id: UUID | None = Field(description="The schedule that it is about, if it is one.")
     announcement_id: UUID | None
     title: str
     event_type: PlayEventType
     status: PlayEventStatus
     outcome: str = Field(
-        description="The last state of the call there; a loudspeaker was also `offline` or `muted`."
+        description="The last state of the call there; a loudspeaker was also `offline` or "
+        "`muted`. Without a call `suppressed` by a rule, or `missed`."
     )
+    due_at: datetime | None = Field(description="The exact time that it was asked for, if any.")
+    times_due: int = Field(description="How many times of a schedule it stands for.")
     delivered_at: datetime | None
     completed_at: datetime | None
     seconds_heard: float
@@ -176,6 +196,7 @@ def _wanted(principal: Principal, query: PlayEventFilter) -> QuerySet[PlayEvent]
         "client_id": query.client_id,
         "zone_id": query.zone_id,
         "call_id": query.call_id,
+        "schedule_id": query.schedule_id,
         "announcement_id": query.announcement_id,
         "event_type": query.event_type,
         "device_id": query.device_id,

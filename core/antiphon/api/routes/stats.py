@@ -177,7 +177,7 @@ async def _online(rows: QuerySet[Device]) -> Counter[bool]:
 
 
 async def _outcomes(rows: QuerySet[PlayEvent], since: datetime) -> dict[str, int]:
-    rows = rows.filter(created_at__gte=since, device_id__isnull=True)
+    rows = rows.filter(created_at__gte=since, device_id__isnull=True, call_id__isnull=False)
     rows = rows.annotate(n=Count("id")).group_by("outcome")
     return {outcome or _OPEN: n for outcome, n in await rows.values_list("outcome", "n")}
 

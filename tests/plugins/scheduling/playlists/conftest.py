@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+from tests.conftest import Migrated
 from tests.fakes.database import Tenant, make_tenant
 from tests.fakes.hand_clock import HandClock
 from tests.fakes.media import FakeMedia
@@ -197,7 +198,8 @@ async def open_house(tmp_path: Path, bus: EventBus, renderer: Renderer) -> Async
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, migrated: Migrated) -> AsyncIterator[House]:
     """Without sound: what the renderer would do is told by the test."""
+    migrated(tmp_path / "data")
     async with open_house(tmp_path, EventBus(), FakeRenderer()) as house:
         yield house

@@ -15,9 +15,9 @@ from antiphon.events import CallChanged
 from antiphon.playback.models import PlayEvent
 from antiphon.plugins import PlayRequest
 from antiphon.types import CallState, Playback
-from antiphon_scheduling.models import Outcome
+from antiphon_scheduling.models import Outcome, Schedule
 from antiphon_scheduling.outlook import Outlooks
-from antiphon_scheduling.outlook_views import OutlookItem
+from antiphon_scheduling.outlook_views import OutlookItem, Result
 from antiphon_scheduling.playlists.events import ChannelAnnounced
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelRecord
 
@@ -86,7 +86,7 @@ async def test_a_programme_that_others_hear_too_is_left_alone(house: House) -> N
     )
     await eventually(lambda: house.started(bar) == ["One"])
     async with house.running():
-        await house.clock.go_on_to(TEN + 10 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 10 * MINUTE)
         assert house.announced() == ["Offer"]
         assert "Offer" not in paths(house, shop)
         house.fake.end_track(house.fake.attached[str(shop)] or "")
@@ -108,15 +108,15 @@ async def test_a_spot_of_music_every_so_many_minutes_and_announcements_in_betwee
         await eventually(lambda: house.started(zone) == ["A"])
         house.fake.end_track(house.fake.attached[str(zone)] or "")
         await eventually(lambda: paths(house, zone) == [])
-        await house.clock.go_on_to(TEN + 14 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 14 * MINUTE)
         assert house.started(zone) == ["A"]
         seen = await house.channel(zone)
         assert (seen["plays"], seen["upcoming"][0]["held_back"]) == (True, None)
-        await house.clock.go_on_to(TEN + 15 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 15 * MINUTE)
         await eventually(lambda: house.started(zone) == ["A", "B"])
-        await house.clock.go_on_to(TEN + 20 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 20 * MINUTE)
         assert house.announced() == ["Offer"]
-        await house.clock.go_on_to(TEN + 31 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 31 * MINUTE)
         assert house.started(zone) == ["A", "B"], "a track that is still heard is not cut"
     records = await ChannelRecord.filter(playlist_id=made).order_by("instant")
     assert [record.rule for record in records] == [
@@ -176,6 +176,67 @@ async def test_a_day_comes_to_be_as_it_was_foretold_item_by_item(house: House) -
     assert len(house.announced()) == len(played) > 40
 
 
+async def _music(house: House, at: str, **music: Any) -> None:
+    """A schedule that changes the music of the shop once, on the day."""
+    await Schedule.create(
+        client=house.shop.client,
+        name=f"{music['do']} at {at}",
+        kind="datetime",
+        config={"kind": "datetime", "at": [f"2026-05-01T{at}:00"], "music": music},
+        zones=[str(house.shop.shop.id)],
+        settled_until=TEN,
+        in_force_since=TEN,
+    )
+
+
+async def test_a_daypart_that_starts_the_playlist_again_goes_on_with_its_spots(
+    house: House,
+) -> None:
+    """Stopped, started again, taken over by other music, and resumed: by schedules, all of it."""
+    zone = house.shop.shop.id
+    made = await house.playlist(default_music_interval_min=15)
+    await house.put(made, "music", *[house.song(title) for title in "ABC"])
+    await house.play(made)
+    await _music(house, "11:05", do="stop")
+    await _music(house, "11:35", do="play", playlist_id=made)
+    await _music(house, "12:05", do="play", folder_ids=[str(UUID(int=1))])
+    await _music(house, "12:35", do="play", playlist_id=made)
+    await _music(house, "13:05", do="stop")
+    await _music(house, "13:35", do="resume")
+    spots = [item for item in await preview(house, zone, 4) if item.playlist_id is not None]
+    times = [f"{item.at:%H:%M}" for item in spots]
+    assert times == [
+        *("10:15", "10:30", "10:45", "11:00"),
+        *("11:45", "12:00"),
+        *("12:45", "13:00"),
+        *("13:45", "14:00"),
+    ]
+    assert {item.result for item in spots} == {Result.PLAYS}
+
+
+async def test_what_is_counted_in_tracks_is_said_to_be_unknown_not_left_out(house: House) -> None:
+    zone = house.shop.shop.id
+    made = await house.playlist(default_announcement_every_tracks=3)
+    await house.put(made, "music", *[house.song(title) for title in "ABC"])
+    await house.put(made, "announcement", house.spot("Offer"))
+    assert await preview(house, zone, 4) == []  # no music, no tracks
+    await _music(house, "11:05", do="play", playlist_id=made)
+    [start, later] = await preview(house, zone, 4)
+    assert (later.at, later.result, later.rule) == (start.at, "unknown", "every 3 tracks")
+    await house.play(made)
+    [counted] = [item for item in await preview(house, zone, 4) if item.result == "unknown"]
+    assert (counted.at, counted.does) == (TEN, "announcement")
+    assert "counted in tracks" in (counted.reason or "")
+    outlooks = Outlooks(house.clock, GRACE, house.zones)
+    explained = (await outlooks.explain(house.shop.client.id, zone, TEN + MINUTE)).schedules
+    [one] = [one for one in explained if one.playlist_id is not None]
+    assert one.verdict == "not_now"
+    assert "counted in tracks" in one.reason
+    assert [item.result for item in (await outlooks.next(house.shop.client.id, zone, 5)).items] == [
+        "plays"
+    ]
+
+
 async def test_explain_and_next_tell_of_playlists_too(house: House) -> None:
     shop = house.shop.shop.id
     made = await house.playlist(default_announcement_interval_min=20, style="between")
@@ -218,7 +279,7 @@ async def test_what_a_crash_leaves_undone_is_missed_and_never_done_twice(house: 
     )
     await house.clock_to(at + MINUTE / 2)
     async with house.running():
-        await house.clock.go_on_to(TEN + 20 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 20 * MINUTE)
     records = await ChannelRecord.filter(playlist_id=made).order_by("instant")
     assert [record.instant for record in records] == [at, at + 10 * MINUTE]
     assert [record.outcome for record in records] == [Outcome.MISSED, Outcome.FIRED]

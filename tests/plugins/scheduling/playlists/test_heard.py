@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import Migrated
 from tests.fakes.waiting import eventually
 from tests.plugins.scheduling.playlists.conftest import House, open_house
 from tests.sounds import tone, write_wav
@@ -17,7 +18,8 @@ from antiphon_scheduling.playlists.events import ChannelAnnounced
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, migrated: Migrated) -> AsyncIterator[House]:
+    migrated(tmp_path / "data")
     bus = EventBus()
     async with RendererHost(bus) as renderer, open_house(tmp_path, bus, renderer) as house:
         yield house

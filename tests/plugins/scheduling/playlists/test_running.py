@@ -113,11 +113,11 @@ async def test_intervals_and_fixed_times_are_heard_once_as_scheduled_calls(house
     await house.put(made, "announcement", house.spot("Noon"), fixed_times=["11:20"])
     await house.play(made)
     async with house.running():
-        await house.clock.go_on_to(TEN + 61 * MINUTE, MINUTE / 2)
+        await house.clock.run_to(TEN + 61 * MINUTE)
         assert house.announced() == ["First", "Second", "First"]
     async with house.running():
         house.fake.end_calls()
-        await house.clock.go_on_to(TEN + 81 * MINUTE, MINUTE / 2)
+        await house.clock.run_to(TEN + 81 * MINUTE)
     assert sorted(house.announced()[3:]) == ["Noon", "Second"]
     record = house.zones._calls.get(house.told(ChannelAnnounced)[0].call_id)
     assert record.principal.via is Via.SCHEDULE
@@ -152,20 +152,20 @@ async def test_quiet_hours_stopped_zones_and_a_sleeping_machine_are_silent_and_s
     await house.put(made, "announcement", house.spot("Offer"))
     zone = house.shop.shop.id
     async with house.running():
-        await house.clock.go_on_to(TEN + 10 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 10 * MINUTE)
         assert house.silences() == ["the zone's music is stopped"]
         await house.play(made)
-        await house.clock.go_on_to(TEN + 18 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 18 * MINUTE)
         seen = await house.channel(zone)
         assert seen["quiet"] is True
         [coming] = seen["upcoming"]
         assert (coming["at"], coming["held_back"]) == ("2026-05-01T10:20:00Z", "quiet hours")
-        await house.clock.go_on_to(TEN + 31 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 31 * MINUTE)
         assert house.silences()[1:] == ["the playlist has quiet hours until 10:35"] * 2
         await house.clock.advance_to(TEN + 46 * MINUTE)
         assert house.silences()[3:] == ["2026-05-01 10:40 UTC was over before the server could act"]
         assert house.announced() == []
-        await house.clock.go_on_to(TEN + 50 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 50 * MINUTE)
         assert house.announced() == ["Offer"]
 
 
@@ -177,7 +177,7 @@ async def test_a_deleted_announcement_gives_its_turn_to_the_next(house: House) -
     await house.play(made)
     async with house.running():
         del house.media.speech.stored[gone]
-        await house.clock.go_on_to(TEN + 10 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 10 * MINUTE)
     assert house.announced() == ["There"]
     [silence] = house.silences()
     assert str(NotFound("announcement", gone)) in silence
@@ -213,6 +213,6 @@ async def test_an_instant_is_nobodys_twice(house: House) -> None:
     await house.put(made, "announcement", house.spot("Offer"))
     await house.play(made)
     async with house.running(), house.running():
-        await house.clock.go_on_to(TEN + 30 * MINUTE, MINUTE)
+        await house.clock.run_to(TEN + 30 * MINUTE)
     assert len(house.announced()) == 3
     assert (await ChannelPlaylist.get(id=made)).turn == 3
