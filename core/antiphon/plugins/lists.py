@@ -28,6 +28,8 @@ from antiphon.types import Frozen
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
 
+_FAR = 1_000
+
 
 class ListQuery(BaseModel):
     """The query parameters of every list; derive from it to add filters."""
@@ -43,7 +45,13 @@ class ListQuery(BaseModel):
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
         """This page's rows of an ordered query, and how many there are in all."""
-        found = await rows.offset(self.offset).limit(self.limit)
+        if self.offset < _FAR:
+            found = await rows.offset(self.offset).limit(self.limit)
+        else:
+            key = rows.model._meta.pk_attr
+            # The rows in front of a page far behind are passed over in an index, not looked at.
+            keys = await rows.offset(self.offset).limit(self.limit).values_list(key, flat=True)
+            found = await rows.filter(**{f"{key}__in": keys})
         if len(found) < self.limit and (found or self.offset == 0):
             return found, self.offset + len(found)  # the last page: there are no more to count
         return found, await total(rows)

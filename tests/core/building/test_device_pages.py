@@ -73,6 +73,17 @@ async def test_pages_follow_each_other_and_know_how_many_there_are(
     assert (await devices.page(hotel.owner, DeviceQuery(offset=99))).items == ()
 
 
+async def test_pages_far_behind_are_like_the_others(hotel: Tenant, devices: DeviceService) -> None:
+    many = [
+        Device(client=hotel.client, name=f"N{n:04}", device_id=f"n{n:04}") for n in range(1_100)
+    ]
+    await Device.bulk_create(many, batch_size=500)
+    page = await devices.page(hotel.owner, DeviceQuery(limit=3, offset=1_000, ordering="-name"))
+    assert page.total == 1_101
+    assert [view.name for view in page.items] == ["N0100", "N0099", "N0098"]
+    assert (await devices.page(hotel.owner, DeviceQuery(offset=2_000))).items == ()
+
+
 async def test_a_page_shows_what_a_single_view_shows(hotel: Tenant, devices: DeviceService) -> None:
     [view] = (await devices.page(hotel.owner, DeviceQuery())).items
     assert view == await devices.view(hotel.owner, hotel.speaker.id)
