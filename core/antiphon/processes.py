@@ -202,7 +202,7 @@ class ChildProcess:
 
     def _niceness(self) -> int:
         wished = self._program.niceness
-        return wished if wished < 0 else os.getpriority(os.PRIO_PROCESS, 0) + wished
+        return wished if wished < 0 else min(19, os.getpriority(os.PRIO_PROCESS, 0) + wished)
 
     async def _supervise(self, process: asyncio.subprocess.Process | None) -> None:
         backoff = Backoff(self._rules.first_delay_s, self._rules.most_delay_s)
