@@ -17,7 +17,6 @@ from antiphon.events import EventBus
 from antiphon.plugins import (
     Devices,
     Jobs,
-    ListQuery,
     MediaRef,
     MediaRegistry,
     PluginContext,
@@ -36,7 +35,14 @@ from antiphon_scheduling.playlists.items import Items
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ItemType
 from antiphon_scheduling.playlists.music import ChannelSource
 from antiphon_scheduling.playlists.service import ChannelPlaylists
-from antiphon_scheduling.playlists.views import ChangeItem, NewItem, NewItems, NewPlaylist, Order
+from antiphon_scheduling.playlists.views import (
+    ChangeItem,
+    ItemQuery,
+    NewItem,
+    NewItems,
+    NewPlaylist,
+    Order,
+)
 from bench.figures import in_child, show
 
 TRACKS = 20_000
@@ -136,14 +142,14 @@ async def _single_tracks(
     new = NewItems(items=[NewItem(item_type=ItemType.MUSIC, content_id=key) for key in keys])
     await _timed(figures, "add 20,000 tracks", items.add_all(owner, made.id, new))
     page = await _timed(
-        figures, "list the first page", items.find(owner, made.id, ListQuery(limit=200))
+        figures, "list the first page", items.find(owner, made.id, ItemQuery(limit=200))
     )
     await _play(figures, "tracks", made.client_id, source, made.id)
     change = ChangeItem(weight=3)
     await _timed(figures, "edit an item", items.change(owner, made.id, page.items[0].id, change))
     rows = [item.id for item in page.items]
     while len(rows) < TRACKS:
-        more = await items.find(owner, made.id, ListQuery(limit=200, offset=len(rows)))
+        more = await items.find(owner, made.id, ItemQuery(limit=200, offset=len(rows)))
         rows += [item.id for item in more.items]
     order = Order(item_ids=rows[::-1])
     await _timed(figures, "reorder all", items.reorder(owner, made.id, order))

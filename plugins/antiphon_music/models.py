@@ -104,6 +104,7 @@ class MusicFile(SoftDeleteModel):
             ("client_id", "folder_id", "order"),
             ("client_id", "deleted_at", "title", "id"),
             ("client_id", "deleted_at", "artist", "title", "id"),
+            ("deleted_at", "client_id", "duration_s", "file_size"),
         )
 
     def files(self) -> Iterable[str | None]:

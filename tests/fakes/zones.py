@@ -23,15 +23,18 @@ from antiphon.plugins import (
     CallView,
     CallZoneView,
     DeviceDriver,
+    DeviceQuery,
     DeviceReport,
     DeviceUpdate,
     DeviceView,
     MediaRef,
+    Page,
     PlaybackView,
     PlayRequest,
     StreamServer,
     TrackView,
 )
+from antiphon.plugins.lists import ordered_items
 from antiphon.types import Band, CallState, Playback, Principal, Repeat
 
 
@@ -296,6 +299,10 @@ class FakeDevices:
     ) -> Sequence[DeviceView]:
         seen = [d for d in self.by_id.values() if principal.client_id in (None, d.client_id)]
         return [device for device in seen if only is None or device.id in only]
+
+    async def page(self, principal: Principal, query: DeviceQuery) -> Page[DeviceView]:
+        items = ordered_items(await self.views(principal), query.ordering)
+        return Page[DeviceView].of(items, query)
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         device = self.by_id.get(device_id)

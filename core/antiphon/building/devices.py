@@ -10,9 +10,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from tortoise.queryset import QuerySet
-
 from antiphon.audit import commanded
+from antiphon.building.lookup import matching, seen_by, view_of, views_of
 from antiphon.building.models import Device, Zone
 from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
@@ -22,17 +21,19 @@ from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
 from antiphon.events import DeviceChanged, DeviceRemoved, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
+    DeviceQuery,
     DeviceReport,
     DeviceUpdate,
     DeviceView,
     StreamServer,
 )
+from antiphon.plugins.lists import Page, ordered
 from antiphon.processes import Backoff
 from antiphon.streams import ClientNews, ClientsSynced, Snapcast
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped
 from antiphon.tenancy.subscriptions import check_devices
-from antiphon.types import Principal, Role
+from antiphon.types import Principal
 
 _log = logging.getLogger(__name__)
 _REPORTS_AT_ONCE = 200
@@ -94,16 +95,20 @@ class DeviceService:
         self, principal: Principal, only: Collection[UUID] | None = None
     ) -> Sequence[DeviceView]:
         """See `Devices`."""
-        wanted = {} if only is None else {"id__in": list(only)}
-        devices = await _views(scoped(Device, principal).filter(**wanted))
-        if principal.client_id is not None and await _sees_unadopted(principal):
-            devices += await _views(Device.filter(client_id__isnull=True, **wanted))
+        rows = await seen_by(principal)
+        devices = await views_of(rows if only is None else rows.filter(id__in=list(only)))
         devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
         return devices
 
+    async def page(self, principal: Principal, query: DeviceQuery) -> Page[DeviceView]:
+        """See `Devices`."""
+        rows = ordered(matching(await seen_by(principal), query), query.ordering, "name")
+        found, total = await query.fetch(rows)
+        return Page[DeviceView](items=tuple(map(view_of, found)), total=total)
+
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
-        return _view(await self._device(principal, device_id))
+        return view_of(await self._device(principal, device_id))
 
     @commanded("update", "devices")
     async def update(
@@ -130,7 +135,7 @@ class DeviceService:
             if device.zone_id != zone_id:
                 await self._carry(device, lambda driver, id_: driver.assign(id_, device.zone_id))
             self._publish(device)
-            return _view(device)
+            return view_of(device)
 
     @commanded("volume", "devices")
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
@@ -143,14 +148,14 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
-            return _view(device)
+            return view_of(device)
 
     @commanded("remove", "devices")
     async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
         async with self._lock:
             device = await self._device(principal, device_id)
-            view = _view(device)
+            view = view_of(device)
             await self._carry(device, lambda driver, id_: driver.assign(id_, None))
             await device.delete()
             self._bus.publish(
@@ -171,7 +176,7 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_muted(id_, muted=muted))
             self._publish(device)
-            return _view(device)
+            return view_of(device)
 
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
@@ -184,7 +189,7 @@ class DeviceService:
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""
-        return _view(await self._reported.put(report))
+        return view_of(await self._reported.put(report))
 
     async def _take_reports(self, reports: Sequence[DeviceReport]) -> Sequence[Device]:
         async with self._lock:
@@ -197,10 +202,7 @@ class DeviceService:
         return StreamServer(host=self._snapcast.elsewhere, port=port) if port else None
 
     async def _device(self, principal: Principal, device_id: UUID) -> Device:
-        device = await scoped(Device, principal).get_or_none(id=device_id)
-        if device is None and await _sees_unadopted(principal):
-            device = await Device.get_or_none(id=device_id, client_id__isnull=True)
-        if device is None:
+        if (device := await (await seen_by(principal)).get_or_none(id=device_id)) is None:
             raise NotFound("device", device_id)
         return device
 
@@ -273,15 +275,6 @@ class _Wish(Protocol):
     def __call__(self, driver: DeviceDriver, device_id: str, /) -> Awaitable[None]: ...
 
 
-async def _sees_unadopted(principal: Principal) -> bool:
-    """Operators do; a tenant's own people do where there is no other tenant."""
-    if principal.client_id is None:
-        return principal.role in (Role.ADMIN, Role.STAFF)
-    if principal.role is not Role.CLIENT:
-        return False
-    return await scoped(Client, Principal.system()).count() == 1
-
-
 async def _check_limit(client_id: UUID) -> None:
     count = await Device.filter(client_id=client_id).count()
     check_devices(await Client.get(id=client_id), count)
@@ -291,29 +284,3 @@ def _checked_name(name: str) -> str:
     if not (name := name.strip()):
         raise Invalid.field("name", "must not be blank")
     return name
-
-
-async def _views(rows: QuerySet[Device]) -> list[DeviceView]:
-    # Of plain values: objects of the ORM would take five times as long, and there may be many.
-    names = tuple(DeviceView.model_fields)
-    found = await rows.values_list(*names)
-    return [DeviceView.model_validate(dict(zip(names, row, strict=True))) for row in found]
-
-
-def _view(device: Device) -> DeviceView:
-    return DeviceView(
-        id=device.id,
-        client_id=device.client_id,
-        zone_id=device.zone_id,
-        name=device.name,
-        device_type=device.device_type,
-        device_id=device.device_id,
-        model=device.model,
-        firmware_version=device.firmware_version,
-        ip_address=device.ip_address,
-        is_online=device.is_online,
-        volume=device.volume,
-        muted=device.muted,
-        latency_ms=device.latency_ms,
-        last_seen=device.last_seen,
-    )

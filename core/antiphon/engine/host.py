@@ -25,6 +25,7 @@ _NICENESS = -10  # what must be in time goes before what must be done
 _READY_TIMEOUT_S = 15.0
 _SILENT_FOR_S = 4.0
 _LINE_LIMIT = 1 << 22
+_REPORTS_AT_ONCE = 8
 
 
 class Hearers:
@@ -143,9 +144,15 @@ class RendererHost:
         """Talk to one renderer process for its life."""
         self._writer = writer
         heard_at = self._now()
+        count = 0
         try:
             while line := await self._line(reader):
                 heard_at = self._now()
+                # A thousand zones tell their levels in one moment; what is read already is handed
+                # over without a break, so everybody else on this loop would wait for all of it.
+                count += 1
+                if count % _REPORTS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 report = decode(line)
                 if isinstance(report, Ready):
                     self._resume(writer)

@@ -3,6 +3,7 @@
 from antiphon.plugins.context import Jobs, PluginContext
 from antiphon.plugins.devices import (
     DeviceDriver,
+    DeviceQuery,
     DeviceReport,
     Devices,
     DeviceUpdate,
@@ -76,6 +77,7 @@ __all__ = [
     "CallZoneView",
     "DeletableQuery",
     "DeviceDriver",
+    "DeviceQuery",
     "DeviceReport",
     "DeviceUpdate",
     "DeviceView",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from antiphon.errors import Conflict
+from antiphon.plugins.lists import ListQuery, Page, SortedBy
 from antiphon.types import Frozen, Principal
 
 
@@ -80,6 +81,21 @@ class DeviceView(Frozen):
     last_seen: datetime | None
 
 
+class DeviceQuery(ListQuery):
+    """Which loudspeakers."""
+
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
+    zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
+    is_online: bool | None = None
+    assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
+    search: str | None = Field(
+        default=None, max_length=200, description="A part of the name, the id or the model."
+    )
+    ordering: Annotated[
+        str, SortedBy("name", "device_type", "device_id", "model", "is_online", "volume")
+    ] = "name"
+
+
 class DeviceUpdate(BaseModel):
     """What may be changed of a device; keys that are left out stay. `zone_id: null` unassigns.
 
@@ -127,6 +143,9 @@ class Devices(Protocol):
         self, principal: Principal, only: Collection[UUID] | None = None
     ) -> Sequence[DeviceView]:
         """All devices that the principal sees, by name, or those of `only` that it sees."""
+
+    async def page(self, principal: Principal, query: DeviceQuery) -> Page[DeviceView]:
+        """Those of them that `query` asks for. Costs what a page costs, not what there is."""
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """One device, by the id of its row."""

@@ -28,6 +28,8 @@ from antiphon.types import Frozen
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
 
+_FAR = 1_000
+
 
 class ListQuery(BaseModel):
     """The query parameters of every list; derive from it to add filters."""
@@ -42,8 +44,19 @@ class ListQuery(BaseModel):
         return items[self.offset : self.offset + self.limit]
 
     async def fetch(self, rows: QuerySet[M_]) -> tuple[list[M_], int]:
-        """This page's rows of an ordered query, and how many there are in all."""
-        found = await rows.offset(self.offset).limit(self.limit)
+        """This page's rows of an ordered query, and how many there are in all.
+
+        Without what `rows` would fetch along with them, or annotate.
+        """
+        if self.offset < _FAR:
+            found = await rows.offset(self.offset).limit(self.limit)
+        else:
+            # The rows in front of a page far behind are passed over in an index, not looked at;
+            # asked with the conditions again, databases look through all rows for these few.
+            key = rows.model._meta.pk_attr
+            keys = await rows.offset(self.offset).limit(self.limit).values_list(key, flat=True)
+            by_key = {row.pk: row for row in await rows.model.filter(**{f"{key}__in": keys})}
+            found = [by_key[one] for one in keys if one in by_key]
         if len(found) < self.limit and (found or self.offset == 0):
             return found, self.offset + len(found)  # the last page: there are no more to count
         return found, await total(rows)

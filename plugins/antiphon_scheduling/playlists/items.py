@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from antiphon.errors import Conflict, FieldError, Invalid, NotFound, Refused
-from antiphon.plugins import ListQuery, MediaRef, MediaRegistry, Page
+from antiphon.plugins import MediaRef, MediaRegistry, Page, ordered
 from antiphon.types import Principal
 from antiphon_scheduling.playlists.models import ChannelPlaylist, ChannelPlaylistItem, ItemType
 from antiphon_scheduling.playlists.service import ChannelPlaylists
@@ -20,6 +20,7 @@ from antiphon_scheduling.playlists.timetable import Quiet
 from antiphon_scheduling.playlists.views import (
     MAX_ITEMS,
     ChangeItem,
+    ItemQuery,
     ItemsAdded,
     ItemView,
     NewItem,
@@ -39,11 +40,11 @@ class Items:
         self._media = media
 
     async def find(
-        self, principal: Principal, playlist_id: UUID, query: ListQuery
+        self, principal: Principal, playlist_id: UUID, query: ItemQuery
     ) -> Page[ItemView]:
-        """The items in their order."""
+        """The items in the order that they are heard in, or another that is asked for."""
         row = await self._playlists.row(principal, playlist_id)
-        found, total = await query.fetch(_of(row))
+        found, total = await query.fetch(ordered(_of(row), query.ordering, "order"))
         return Page(items=tuple(map(ItemView.of, found)), total=total)
 
     async def add(self, principal: Principal, playlist_id: UUID, new: NewItem) -> ItemView:
@@ -128,7 +129,7 @@ class Items:
             if order.item_ids:
                 await _write_order(connection, order.item_ids)
         self._playlists.tell(row)
-        return await self.find(principal, playlist_id, ListQuery())
+        return await self.find(principal, playlist_id, ItemQuery())
 
     async def _unknown(self, client_id: UUID, new: Sequence[NewItem]) -> set[tuple[ItemType, UUID]]:
         """Which of these contents the client does not have; tracks are looked up all at once."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from antiphon.errors import Conflict, Invalid, Unavailable
 from antiphon.plugins import (
-    ListQuery,
     Managers,
     Page,
     PluginContext,
@@ -23,6 +22,7 @@ from antiphon_scheduling.playlists.views import (
     ChangeItem,
     ChangePlaylist,
     ChannelPlayView,
+    ItemQuery,
     ItemsAdded,
     ItemView,
     NewItem,
@@ -193,7 +193,7 @@ def _items(items: Items) -> list[Route]:
             handler=find,
             summary="List what is in a channel playlist",
             tag=_TAG,
-            query=ListQuery,
+            query=ItemQuery,
             response=Page[ItemView],
         ),
         Route(

@@ -8,7 +8,15 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from antiphon.plugins import ApiModel, DeletableQuery, Line, PlaybackView, SortedBy, left_out
+from antiphon.plugins import (
+    ApiModel,
+    DeletableQuery,
+    Line,
+    ListQuery,
+    PlaybackView,
+    SortedBy,
+    left_out,
+)
 from antiphon.types import Band, Frozen
 from antiphon_scheduling.playlists.force import Candidate
 from antiphon_scheduling.playlists.models import (
@@ -183,6 +191,12 @@ class ChangeItem(ApiModel):
     every_tracks: Tracks | None = None
     fixed_times: Times = left_out()
     style: Style | None = None
+
+
+class ItemQuery(ListQuery):
+    """Which page of a playlist's items."""
+
+    ordering: Annotated[str, SortedBy("order", "item_type", "weight")] = "order"
 
 
 class ItemView(Frozen):

@@ -1,4 +1,4 @@
-"""A real server on a free port with SQLite behind it; zones and loudspeakers are fakes."""
+"""A real server on a free port with SQLite behind it; what zones play is a fake."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import aiohttp
 import pytest
 from tests.fakes.database import Tenant, make_tenant, memory_database
 from tests.fakes.live import FakeLive
-from tests.fakes.zones import FakeDevices, FakeZones, device_view, zone_view
+from tests.fakes.zones import FakeZones, zone_view
 
 from antiphon.api import ApiParts, Server, serve
+from antiphon.building.devices import DeviceService
 from antiphon.building.service import Building
 from antiphon.events import EventBus
 from antiphon.jobs.runner import JobRunner
 from antiphon.plugins import SpeechRegistry
-from antiphon.settings.models import HttpSettings
+from antiphon.settings.models import HttpSettings, SnapcastSettings
+from antiphon.streams import Snapcast
 from antiphon.tenancy.models import User
 from antiphon.tenancy.tokens import Tokens
 from antiphon.types import Role
@@ -83,7 +85,6 @@ class Stage:
     parts: ApiParts
     bus: EventBus
     zones: FakeZones
-    devices: FakeDevices
     live: FakeLive
     ours: Tenant
     theirs: Tenant
@@ -109,21 +110,19 @@ async def token_of(role: Role, tenant: Tenant | None = None, floor: UUID | None 
 
 @asynccontextmanager
 async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
-    bus = EventBus()
+    bus, here = EventBus(), Path()
     ours, theirs = await make_tenant("Ours"), await make_tenant("Theirs")
-    zones, devices, live = FakeZones(bus), FakeDevices(bus), FakeLive()
+    zones, live = FakeZones(bus), FakeLive()
     for tenant in (ours, theirs):
         for row in (tenant.shop, tenant.bar):
             zones.add(zone_view(tenant.client.id, row.name, zone_id=row.id, floor_id=row.floor_id))
-        speaker = device_view(tenant.client.id, tenant.shop.id, tenant.speaker.device_id)
-        devices.by_id[tenant.speaker.id] = speaker.model_copy(update={"id": tenant.speaker.id})
     parts = ApiParts(
         http=HttpSettings(port=0, max_upload_mb=20),
         secret_key=KEY,
         bus=bus,
         building=Building(bus),
         zones=zones,
-        devices=devices,
+        devices=DeviceService(bus, Snapcast(SnapcastSettings(mode="off"), here, here, bus)),
         speech=SpeechRegistry(),
         live=live,
         jobs=JobRunner(bus),
@@ -142,7 +141,6 @@ async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
             parts=parts,
             bus=bus,
             zones=zones,
-            devices=devices,
             live=live,
             ours=ours,
             theirs=theirs,

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from tests.core.api.conftest import Answer, Caller, Stage
+from tests.fakes.waiting import eventually
 
 from antiphon.events import ClientChanged, ZoneCreated
+from antiphon.jobs.runner import JobRunner, JobState
 from antiphon.tenancy.models import Client, SubscriptionTier, User
 
 
@@ -135,6 +137,8 @@ async def test_a_client_comes_back(stage: Stage) -> None:
         ("devices", "name", ("name", "device_type", "device_id", "volume")),
         ("audit-logs", "action", ("created_at",)),
         ("plugins", "name", ("name", "status")),
+        ("calls", "title", ("title", "created_at", "priority")),
+        ("jobs", "label", ("label", "started_at", "state", "progress")),
         ("stats/clients", "name", ("name", "created_at")),
         ("auth/tokens", "name", ("name", "created_at")),
     ],
@@ -145,6 +149,9 @@ async def test_every_list_is_sorted_both_ways_by_what_is_allowed(
     for name in ("Anna", "Berta"):
         await Client.create(name=name)
         await stage.admin.post("auth/tokens", {"name": name, "scopes": ["read"]})
+        await stage.admin.post("calls", {"text": name, "all": True})
+    if path == "jobs":
+        await _two_jobs(stage.parts.jobs)
     for order in orders:
         up = await _items(stage.admin, path, ordering=order)
         down = await _items(stage.admin, path, ordering=f"-{order}")
@@ -157,6 +164,13 @@ async def test_every_list_is_sorted_both_ways_by_what_is_allowed(
         refused = await stage.admin.get(path, ordering=wrong)
         assert refused.status == 422, wrong
         assert [error["field"] for error in refused.json["errors"]] == ["ordering"]
+
+
+async def _two_jobs(jobs: JobRunner) -> None:
+    async with jobs:
+        for name in ("berta", "Anna"):
+            jobs.start(name, "math:nothing", {})
+        await eventually(lambda: {job.state for job in jobs.views()} == {JobState.FAILED})
 
 
 async def _items(caller: Caller, path: str, **query: str) -> list[Any]:

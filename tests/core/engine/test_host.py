@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
@@ -60,6 +61,27 @@ async def desk() -> AsyncIterator[Desk]:
     bus = EventBus()
     async with RendererHost(bus) as host:
         yield Desk(host, bus)
+
+
+async def test_the_reports_of_many_zones_leave_the_loop_to_others(desk: Desk) -> None:
+    loop = asyncio.get_running_loop()
+    by_turn: Counter[int] = Counter()
+    turn = 0
+
+    def next_turn() -> None:
+        nonlocal turn
+        turn += 1
+        if by_turn.total() < 600:
+            loop.call_soon(next_turn)
+
+    desk.host.subscribe(lambda _: by_turn.update([turn]))
+    for number in range(200):
+        desk.host.send(AddZone(f"zone {number}", "null:"))
+    next_turn()
+    async with asyncio.timeout(20):
+        while by_turn.total() < 600:
+            await desk.told(Level)
+    assert max(by_turn.values()) <= 8
 
 
 def play(desk: Desk, path: Path, sink: str, zone: str = "lobby") -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.plugins.music.conftest import MUSIC, World
 from tests.plugins.music.sounds import PNG, sound, tag_easily, tag_mp3
 
-from antiphon.store import IntegrityError, open_database
+from antiphon.store import IntegrityError, in_transaction, open_database
 from antiphon.store.purge import purge
 from antiphon.tenancy.models import Client
 from antiphon.types import Principal, Role
@@ -158,3 +158,15 @@ async def test_the_tables_work_on_postgresql(postgres_url: str, tmp_path: Path) 
             assert await matching(principal, MusicQuery(search=search)).count() == count
         with pytest.raises(IntegrityError):
             await MusicFile.create(**values)
+
+
+async def test_searches_on_postgresql_use_an_index(postgres_url: str, tmp_path: Path) -> None:
+    async with (
+        open_database(postgres_url, tmp_path, {"music": MUSIC}),
+        in_transaction() as transaction,
+    ):
+        # As if there were many rows: the few that there are would be read one by one.
+        await transaction.execute_query("SET LOCAL enable_seqscan = off")
+        rows = MusicFile.filter(search_text__contains="lantern")
+        plan = await rows.using_db(transaction).explain()
+    assert "music_file_words" in str(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -10,26 +10,11 @@ from pydantic import Field
 from antiphon.api.parts import ApiParts
 from antiphon.api.routes.playback import Mute, Volume
 from antiphon.errors import Conflict, LimitReached, Unavailable
-from antiphon.plugins.devices import DeviceUpdate, DeviceView
-from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered_items
+from antiphon.plugins.devices import DeviceQuery, DeviceUpdate, DeviceView
+from antiphon.plugins.lists import Page
 from antiphon.plugins.routes import Managers, Request, Route
 from antiphon.plugins.zones import ApiModel
 from antiphon.types import Effect
-
-
-class DeviceQuery(ListQuery):
-    """Which loudspeakers."""
-
-    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
-    zone_id: UUID | None = Field(default=None, description="Those in this zone alone.")
-    is_online: bool | None = None
-    assigned: bool | None = Field(default=None, description="Whether they are in any zone.")
-    search: str | None = Field(
-        default=None, max_length=200, description="A part of the name, the id or the model."
-    )
-    ordering: Annotated[
-        str, SortedBy("name", "device_type", "device_id", "model", "is_online", "volume")
-    ] = "name"
 
 
 class TestTone(ApiModel):
@@ -44,17 +29,7 @@ def device_routes(parts: ApiParts) -> list[Route]:
     devices = parts.devices
 
     async def index(request: Request[None, DeviceQuery]) -> Page[DeviceView]:
-        query = request.query
-        found = [
-            view
-            for view in await devices.views(request.principal)
-            if query.client_id in (None, view.client_id)
-            and query.zone_id in (None, view.zone_id)
-            and query.is_online in (None, view.is_online)
-            and query.assigned in (None, view.zone_id is not None)
-            and _is_named(view, query.search)
-        ]
-        return Page[DeviceView].of(ordered_items(found, query.ordering), query)
+        return await devices.page(request.principal, request.query)
 
     async def show(request: Request[None, None]) -> DeviceView:
         return await devices.view(request.principal, request.path["device_id"])
@@ -175,8 +150,3 @@ def device_routes(parts: ApiParts) -> list[Route]:
             **once,
         ),
     ]
-
-
-def _is_named(view: DeviceView, text: str | None) -> bool:
-    names = (view.name, view.device_id, view.model)
-    return not text or any(text.casefold() in name.casefold() for name in names)

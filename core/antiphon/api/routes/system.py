@@ -33,6 +33,7 @@ class JobQuery(ListQuery):
     """Which jobs."""
 
     state: JobState | None = None
+    ordering: Annotated[str, SortedBy("started_at", "label", "state", "progress")] = "-started_at"
 
 
 class PluginQuery(ListQuery):
@@ -65,7 +66,7 @@ def system_routes(parts: ApiParts) -> list[Route]:
             if sees_client(request.principal, job.client_id)
             and request.query.state in (None, job.state)
         ]
-        return Page[JobView].of(found, request.query)
+        return Page[JobView].of(ordered_items(found, request.query.ordering), request.query)
 
     async def plugins(request: Request[None, PluginQuery]) -> Page[PluginView]:
         found = ordered_items(list(parts.plugins()), request.query.ordering)
