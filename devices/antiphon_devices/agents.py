@@ -118,6 +118,7 @@ class Agents:
             at = agent.measured_at
             if at is not None and not agent.is_silent and now_s - at > self._silent_after_s:
                 agent.is_silent = True
+                self._judge_sound(key, agent, is_unheard=False)
                 self._log.warning("MQTT: device %s has not been heard for long", key)
                 await self._tell_server(key, agent)
                 self._tell(key)
@@ -132,6 +133,8 @@ class Agents:
                 agent.status = payload == ONLINE
                 # A new start, or a retained word: whether telemetry goes on will be seen.
                 agent.is_silent, agent.measured_at = False, None
+                if not agent.status:  # there is a better word for it now
+                    self._judge_sound(key, agent, is_unheard=False)
                 await self._tell_server(key, agent)
         else:
             self._complain(Kind.UP_STATUS, key, "it is neither online nor offline")

@@ -18,8 +18,9 @@ from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
 from antiphon.building.together import Together
+from antiphon.building.troubles import Troubles
 from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
-from antiphon.events import DeviceChanged, DeviceRemoved, EventBus, ZoneDeleted
+from antiphon.events import DeviceChanged, DeviceEvent, DeviceRemoved, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
     DeviceReport,
@@ -36,6 +37,7 @@ from antiphon.types import Principal, Role
 
 _log = logging.getLogger(__name__)
 _REPORTS_AT_ONCE = 200
+_COLUMNS = tuple(name for name in DeviceView.model_fields if name != "problems")
 
 
 class DeviceService:
@@ -53,6 +55,7 @@ class DeviceService:
         self._reports = Reports(bus, presence, self._snapclients.first_zone, self._publish)
         self._reported = Together(self._take_reports, _REPORTS_AT_ONCE)
         self._drivers: dict[str, DeviceDriver] = {}
+        self._troubles = Troubles()
         self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
         self._lock = asyncio.Lock()
         self._stack = contextlib.ExitStack()
@@ -71,6 +74,7 @@ class DeviceService:
         await self._snapclients.forget_presence()
         self._stack.callback(self._snapcast.subscribe(self._news.put_nowait))
         self._stack.callback(self._bus.subscribe(ZoneDeleted, self._news.put_nowait))
+        self._stack.callback(self._bus.subscribe(DeviceEvent, self._troubles.take))
         if self._snapcast.available:
             self._news.put_nowait(ClientsSynced(tuple(self._snapcast.clients())))
         self._task = asyncio.create_task(self._follow(), name="devices")
@@ -95,15 +99,15 @@ class DeviceService:
     ) -> Sequence[DeviceView]:
         """See `Devices`."""
         wanted = {} if only is None else {"id__in": list(only)}
-        devices = await _views(scoped(Device, principal).filter(**wanted))
+        devices = await self._views(scoped(Device, principal).filter(**wanted))
         if principal.client_id is not None and await _sees_unadopted(principal):
-            devices += await _views(Device.filter(client_id__isnull=True, **wanted))
+            devices += await self._views(Device.filter(client_id__isnull=True, **wanted))
         devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
         return devices
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
-        return _view(await self._device(principal, device_id))
+        return self._view(await self._device(principal, device_id))
 
     @commanded("update", "devices")
     async def update(
@@ -130,7 +134,7 @@ class DeviceService:
             if device.zone_id != zone_id:
                 await self._carry(device, lambda driver, id_: driver.assign(id_, device.zone_id))
             self._publish(device)
-            return _view(device)
+            return self._view(device)
 
     @commanded("volume", "devices")
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
@@ -143,14 +147,14 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
-            return _view(device)
+            return self._view(device)
 
     @commanded("remove", "devices")
     async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
         async with self._lock:
             device = await self._device(principal, device_id)
-            view = _view(device)
+            view = self._view(device)
             await self._carry(device, lambda driver, id_: driver.assign(id_, None))
             await device.delete()
             self._bus.publish(
@@ -171,7 +175,7 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_muted(id_, muted=muted))
             self._publish(device)
-            return _view(device)
+            return self._view(device)
 
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
@@ -184,7 +188,7 @@ class DeviceService:
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""
-        return _view(await self._reported.put(report))
+        return self._view(await self._reported.put(report))
 
     async def _take_reports(self, reports: Sequence[DeviceReport]) -> Sequence[Device]:
         async with self._lock:
@@ -256,6 +260,18 @@ class DeviceService:
             await self._carry(device, lambda driver, id_: driver.assign(id_, None))
             self._publish(device)
 
+    async def _views(self, rows: QuerySet[Device]) -> list[DeviceView]:
+        # Of plain values: objects of the ORM would take five times as long, and there may be many.
+        found = await rows.values_list(*_COLUMNS)
+        return [self._shown(dict(zip(_COLUMNS, row, strict=True))) for row in found]
+
+    def _view(self, device: Device) -> DeviceView:
+        return self._shown({name: getattr(device, name) for name in _COLUMNS})
+
+    def _shown(self, columns: dict[str, Any]) -> DeviceView:
+        problems = self._troubles.of(columns["id"])
+        return DeviceView.model_validate({**columns, "problems": problems})
+
     def _publish(self, device: Device) -> None:
         self._bus.publish(
             DeviceChanged(
@@ -291,29 +307,3 @@ def _checked_name(name: str) -> str:
     if not (name := name.strip()):
         raise Invalid.field("name", "must not be blank")
     return name
-
-
-async def _views(rows: QuerySet[Device]) -> list[DeviceView]:
-    # Of plain values: objects of the ORM would take five times as long, and there may be many.
-    names = tuple(DeviceView.model_fields)
-    found = await rows.values_list(*names)
-    return [DeviceView.model_validate(dict(zip(names, row, strict=True))) for row in found]
-
-
-def _view(device: Device) -> DeviceView:
-    return DeviceView(
-        id=device.id,
-        client_id=device.client_id,
-        zone_id=device.zone_id,
-        name=device.name,
-        device_type=device.device_type,
-        device_id=device.device_id,
-        model=device.model,
-        firmware_version=device.firmware_version,
-        ip_address=device.ip_address,
-        is_online=device.is_online,
-        volume=device.volume,
-        muted=device.muted,
-        latency_ms=device.latency_ms,
-        last_seen=device.last_seen,
-    )
