@@ -151,6 +151,10 @@ async def test_one_from_which_nothing_is_heard_though_its_zone_plays_is_told(
             )
             assert isinstance(told[0], DeviceFellSilent)
             assert (told[0].device_id, told[0].zone_id) == (view.id, shop)
+            assert (await house.devices.view(ADMIN, view.id)).problems == ("silent",)
+            fault = f"{place}/zone/{shop}/event/fault"
+            await heard.hears(fault, lambda h: h.json["event_type"] == "device_silent")
+            await heard.until(lambda: len(_open_alerts(heard)) == 1)
             since = len(heard.heard)
             async with tone(house.sink, 440):
                 await left.hears(440)
@@ -159,8 +163,17 @@ async def test_one_from_which_nothing_is_heard_though_its_zone_plays_is_told(
                     f"{place}/device/left/state", lambda h: not h.json["problems"], since=since
                 )
             assert isinstance(told[1], DeviceHeard)
+            assert (await house.devices.view(ADMIN, view.id)).problems == ()
+            await heard.hears(fault, lambda h: h.json["event_type"] == "device_heard")
+            await heard.until(lambda: not _open_alerts(heard))
         finally:
             loud.cancel()
+
+
+def _open_alerts(heard: Any) -> list[str]:
+    return [
+        topic for topic, payload in heard.held.items() if "/alert/silence-" in topic and payload
+    ]
 
 
 def _level_above(least_db: float) -> Any:
