@@ -12,7 +12,7 @@ import yaml
 from tests.devices.conftest import World
 from tests.devices.contract import channel_of, channels, document
 from tests.devices.test_setting import JAZZ, MIX, Shelf
-from tests.fakes.integrator import ROOT, Heard
+from tests.fakes.integrator import ROOT
 from tests.plugins.homeassistant.conftest import (
     EVERYTHING,
     SOURCE,
@@ -267,19 +267,15 @@ async def test_ids_outlast_a_rename_a_restart_and_another_style(world: World) ->
     async with lasting_broker(world), home_of(world) as home:
         async with bridging(world, Style.ENTITY):
             await home.settled(EVERYTHING)
-            before = ids(home)
+            before, old = ids(home), set(home.configs)
         assert len(set(before.values())) == len(before)
         world.zones.change(world.zone.zone_id, name="Foyer")
         world.devices.change(world.device.id, name="Left")
-        since = len(home.integrator.heard)
         async with bridging(world, Style.DEVICE):
-            await home.integrator.until(lambda: any(_is_foyer(h) for h in home.told(since)))
+            await home.integrator.until(lambda: bool(home.configs) and not set(home.configs) & old)
             await home.settled(EVERYTHING)
             assert ids(home) == before
-
-
-def _is_foyer(heard: Heard) -> bool:
-    return "/device/" in heard.topic and b'"name":"Foyer"' in heard.payload
+            assert {e["device"]["name"] for e in home.entities.values()} >= {"Foyer", "Left"}
 
 
 def test_a_name_without_latin_letters_still_makes_an_id_and_none_is_made_twice(
