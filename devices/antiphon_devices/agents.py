@@ -245,7 +245,8 @@ class Agents:
             ip_address=info.ip,
         )
         if report != agent.reported:
-            if report.is_online is not True and not await self._is_there(device):
+            # One whose snapclient does not play yet is a newcomer too: it waits for our wish.
+            if agent.is_online is not True and not await self._is_there(device):
                 return  # it was removed a moment ago: this must not make it anew
             agent.reported = None  # tried again with the next message if it fails now
             await self._devices.report(report)
