@@ -21,6 +21,7 @@ from bench.figures import percentile, show
 
 ZONES = 32
 READS_PER_S = 200
+READERS = 8
 CALL_EVERY_S = 4.0
 
 
@@ -49,11 +50,11 @@ async def _furnish(server: house.Server, files: list[Path], clip: Path) -> tuple
 
 
 async def _reads(server: house.Server, zones: list[str], spent_ms: list[float]) -> None:
-    """The API's load: state of zones, lists, one after the other, at an even pace."""
+    """One reader's part of the API's load: state of zones and lists, at an even pace."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:
-        due = max(due + 1 / READS_PER_S, loop.time() - 1)
+        due = max(due + READERS / READS_PER_S, loop.time() - 1)
         await asyncio.sleep(max(0.0, due - loop.time()))
         path = random.choice(  # noqa: S311
             [f"zones/{random.choice(zones)}/playback", "zones?limit=50", "calls", "health"]  # noqa: S311
@@ -102,8 +103,8 @@ async def _soak(folder: Path, minutes: float) -> None:
         first = house.memory_mb(server.pid)
         tasks = [
             asyncio.create_task(_listen(server, lost, over)),
-            asyncio.create_task(_reads(server, zones, spent_ms)),
             asyncio.create_task(_calls(server, zones, announcement)),
+            *(asyncio.create_task(_reads(server, zones, spent_ms)) for _ in range(READERS)),
         ]
         began = time.monotonic()
         while (minute := (time.monotonic() - began) / 60) < minutes:
@@ -123,6 +124,7 @@ async def _soak(folder: Path, minutes: float) -> None:
         last = house.memory_mb(server.pid)
     show("sound lost", sum(lost.values()), "ms", f"{ZONES} zones, {minutes:g} minutes; target", 0)
     show("calls completed in a zone", over["completed"], "calls")
+    show("reads", len(spent_ms) / minutes / 60, "1/s", "wanted", READS_PER_S)
     show("read under load, p99", percentile(spent_ms, 99), "ms")
     show("memory of the server at the end", last[0], "MB", "after the start", first[0])
     show("memory of the renderer at the end", last[1], "MB", "after the start", first[1])

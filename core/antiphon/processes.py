@@ -23,7 +23,9 @@ from antiphon.events import EventBus, PartChanged
 
 # Runs between us and the program, in the same process: asks the kernel for SIGTERM when we die.
 # A preexec_fn would do that without a second start, but forks a process that has threads. A
-# precedence that is not granted is not missed.
+# precedence that is not granted is not missed. Where the kernel shares the processor between
+# sessions (autogroups, see sched(7)), niceness counts within a session alone, and each child has
+# one of its own: that gets the same precedence among the others.
 _DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, int(signal.SIGTERM), 0, 0, 0)
@@ -31,6 +33,8 @@ if os.getppid() != int(sys.argv[1]):
     sys.exit("The parent died while the program was being started")
 try:
     os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[2]))
+    with open("/proc/self/autogroup", "w") as group:
+        group.write(sys.argv[2])
 except OSError:
     pass
 for name in ("SIGPIPE", "SIGXFSZ"):
@@ -198,7 +202,7 @@ class ChildProcess:
 
     def _niceness(self) -> int:
         wished = self._program.niceness
-        return wished if wished < 0 else os.getpriority(os.PRIO_PROCESS, 0) + wished
+        return wished if wished < 0 else min(19, os.getpriority(os.PRIO_PROCESS, 0) + wished)
 
     async def _supervise(self, process: asyncio.subprocess.Process | None) -> None:
         backoff = Backoff(self._rules.first_delay_s, self._rules.most_delay_s)

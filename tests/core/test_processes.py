@@ -184,11 +184,18 @@ async def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="precedence is asked for on Linux alone")
 async def test_a_child_may_yield_to_others() -> None:
     ours = os.getpriority(os.PRIO_PROCESS, 0)
-    code = "import os; print('at', os.getpriority(os.PRIO_PROCESS, 0), flush=True)"
+    code = (
+        "import os, pathlib; group = pathlib.Path('/proc/self/autogroup');"
+        "print(group.read_text().split('nice ')[-1].strip() if group.exists() else '');"
+        "print('at', os.getpriority(os.PRIO_PROCESS, 0), flush=True)"
+    )
     program = Program([sys.executable, "-c", f"{code}; input()"], niceness=5)
     slow = Supervision(first_delay_s=30)
     async with ChildProcess("kind", program, supervision=slow) as child:
-        await eventually(lambda: f"at {min(19, ours + 5)}" in child.last_lines)
+        wished = min(19, ours + 5)
+        await eventually(lambda: f"at {wished}" in child.last_lines)
+        # The first line is of the session, where the kernel shares the processor between those.
+        assert child.last_lines[0] in (str(wished), f"at {wished}")
 
 
 def test_a_taken_port_is_replaced_by_a_free_one() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
@@ -91,8 +90,6 @@ def _run(link: _Link) -> None:
 def main() -> None:
     """Connect, and serve until the other end is gone: the main process ended, so do we."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process; it tells us
-    with contextlib.suppress(PermissionError):  # what must be in time goes before what must be done
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
     # Commands and ticks come before decoding: hand the interpreter over quickly.
     sys.setswitchinterval(0.001)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

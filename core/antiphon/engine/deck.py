@@ -17,6 +17,7 @@ import numpy as np
 
 from antiphon.engine.cache import PcmCache, Recording, Source
 from antiphon.engine.codec import Reader, Samples, Unplayable
+from antiphon.engine.limiter import peak
 from antiphon.engine.protocol import SAMPLE_RATE
 
 CHUNK_FRAMES = SAMPLE_RATE  # one refill: large, because decoders like warm caches
@@ -44,6 +45,8 @@ class Deck:
         self._recording: Recording | None = None
         self._source: Iterator[Samples] | None = None
         self._chunks: deque[Samples] = deque()
+        self._peaks: deque[float] = deque()  # one for each chunk
+        self._left_peak = 0.0
         self._head = 0
         self._produced = 0
         self._consumed = 0
@@ -74,6 +77,11 @@ class Deck:
         """Whether a refill is due."""
         return not (self.ended or self.filling) and self.available < self._low_water
 
+    @property
+    def loudest(self) -> float:
+        """No magnitude in what was taken last, or in what `peek` gives, is larger than this."""
+        return max(self._left_peak, self._peaks[0]) if self._peaks else self._left_peak
+
     def take(self, frames: int) -> Samples:
         """The next samples, shape (≤ frames, 2); shorter at the end or where the feeder is late.
 
@@ -90,14 +98,17 @@ class Deck:
             return first[head : head + frames]
         pieces = []
         wanted = frames
+        left_peak = 0.0
         while wanted and chunks:
             piece = chunks[0][self._head : self._head + wanted]
             self._head += len(piece)
             wanted -= len(piece)
             if self._head == len(chunks[0]):
                 chunks.popleft()
+                left_peak = max(left_peak, self._peaks.popleft())
                 self._head = 0
             pieces.append(piece)
+        self._left_peak = left_peak
         self._consumed += frames - wanted
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
@@ -142,6 +153,7 @@ class Deck:
             gathered += len(piece)
         if gathered:
             chunk = np.concatenate(pieces)
+            self._peaks.append(peak(chunk))
             self._chunks.append(chunk)
             self._produced += gathered
             if self._recording is not None:

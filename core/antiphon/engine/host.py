@@ -21,6 +21,7 @@ from antiphon.events import EventBus, PartChanged
 from antiphon.processes import ChildProcess, Program, Supervision
 
 _log = logging.getLogger(__name__)
+_NICENESS = -10  # what must be in time goes before what must be done
 _READY_TIMEOUT_S = 15.0
 _SILENT_FOR_S = 4.0
 _LINE_LIMIT = 1 << 22
@@ -87,7 +88,8 @@ class RendererHost:
             stack.callback(server.close)
             command = (sys.executable, "-m", "antiphon.engine", str(path))
             rules = Supervision(first_delay_s=0.02, most_delay_s=5.0, stop_timeout_s=1.0)
-            child = ChildProcess(self._name, Program(command), supervision=rules)
+            program = Program(command, niceness=_NICENESS)
+            child = ChildProcess(self._name, program, supervision=rules)
             self._child = await stack.enter_async_context(child)
             stack.callback(self._hang_up)
             try:

@@ -214,6 +214,9 @@ class Lane:
         return memoryview(self._silence)
 
     def _mix(self, frame: int, frames: int, programme: Programme | None) -> Samples:
+        self._duck()  # it follows the track that is heard
+        gains_at_most = self._gains_at_most()
+        leaving = self._leaving
         volume = self._gains(self._volume, frames)
         music = programme.render(frame, frames) if programme and not self.is_away else None
         bed = self._bed(frames) * self._gains(self._presence, frames)
@@ -223,24 +226,35 @@ class Lane:
             mixed = np.multiply(music, bed * volume, dtype=np.float32)
         if self._joining.moving:
             mixed *= self._gains(self._joining, frames)
-        if self._leaving is not None:
-            self._fade_out_leaving(mixed, frame, frames)
+        if leaving is not None:
+            self._fade_out(leaving, mixed, frame)
         if self._safety_gain.value or self._safety_gain.moving:
             self._add_fallback(mixed, frame, bed * volume)
         if self.voice is not None and (spoken := self.voice.render(frame, frames)) is not None:
             mixed += spoken * (volume * self._gains(self._voice_gain, frames))
-        if not (self._is_even() and self._limiter.passes(mixed, self._at_most(programme))):
+        if not self._limiter.passes(mixed, self._at_most(programme, leaving, *gains_at_most)):
             self._limiter.apply(mixed, self._ahead(programme))
         return to_s16(mixed, frame)
 
-    def _at_most(self, programme: Programme | None) -> float:
+    def _gains_at_most(self) -> tuple[float, float]:
+        """What music and voice will be multiplied by in the next block, at most."""
+        music = db_to_gain(self._duck_db.most) * self._presence.most
+        return self._volume.most * music, self._volume.most * self._voice_gain.most
+
+    def _at_most(
+        self, programme: Programme | None, leaving: Programme | None, music: float, voice: float
+    ) -> float:
         """No magnitude of the block, or of what follows it, is larger than this."""
-        music = programme.peak() if programme else 0.0
-        if self._safety is not None and self._safety_gain.value:
-            music += self._safety.programme.peak()
-        music *= db_to_gain(self._duck_db.value)
-        spoken = self.voice.peak() * self._voice_gain.value if self.voice is not None else 0.0
-        return self._volume.value * (music + spoken)
+        most = 0.0
+        if programme is not None:
+            most += music * programme.loudest()
+        if leaving is not None:
+            most += self._volume.most * leaving.loudest()
+        if self._safety is not None and (self._safety_gain.value or self._safety_gain.moving):
+            most += music * self._safety.programme.loudest()
+        if self.voice is not None:
+            most += voice * self.voice.loudest()
+        return most
 
     def _ahead(self, programme: Programme | None) -> Mix | None:
         """About what the next block begins with: gains move little in 1.5 ms."""
@@ -257,19 +271,18 @@ class Lane:
         return ramp.block(frames)[:, None] if ramp.moving else np.float32(ramp.value)
 
     def _bed(self, frames: int) -> Mix | np.float32:
-        """The duck's gains for the music; the duck follows the track that is heard."""
-        self._duck()
+        """The duck's gains for the music."""
         if self._duck_db.moving:
             line: Mix = np.exp(self._duck_db.block(frames) * np.float32(_LN_PER_DB))[:, None]
             return line
         return np.float32(db_to_gain(self._duck_db.value))
 
-    def _fade_out_leaving(self, mixed: Mix, frame: int, frames: int) -> None:
-        leaving, self._leaving = self._leaving, None
-        music = leaving.render(frame, frames) if leaving and not self.is_away else None
+    def _fade_out(self, leaving: Programme, mixed: Mix, frame: int) -> None:
+        self._leaving = None
+        music = None if self.is_away else leaving.render(frame, len(mixed))
         if music is not None:
             gain = self._volume.value * self._presence.value
-            line = np.linspace(gain, 0.0, frames, dtype=np.float32)
+            line = np.linspace(gain, 0.0, len(mixed), dtype=np.float32)
             mixed += music * line[:, None]
 
     def _add_fallback(self, mixed: Mix, frame: int, gains: Mix | np.float32) -> None:

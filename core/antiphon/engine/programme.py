@@ -85,7 +85,7 @@ class Programme:
         self._ended = True
         self._rendered_at = -1
         self._rendered: Samples | None = None
-        self._peak: float | None = None
+        self._is_plain = False
         self._scaled: dict[float, _Scaled] = {}
 
     # --- commands -----------------------------------------------------------------------------
@@ -175,14 +175,15 @@ class Programme:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
-            self._peak = None
             current = self._current
             if self._steady and current is not None and not current.deck.ended:
                 # Nearly every block of a programme's life: nothing changes, nothing is mixed.
                 block = current.deck.take(frames)
                 self._feed(current)
-                self._rendered = block if len(block) == frames else self._padded(block, frames)
+                self._is_plain = len(block) == frames
+                self._rendered = block if self._is_plain else self._padded(block, frames)
             else:
+                self._is_plain = False
                 self._scaled.clear()
                 self._rendered = self._render(frames)
                 self._steady = self._is_steady()
@@ -217,10 +218,14 @@ class Programme:
         return ahead if len(ahead) == AHEAD_FRAMES else None
 
     def peak(self) -> float:
-        """The largest magnitude in the block that was rendered last and in what will follow."""
-        if self._peak is None:
-            self._peak = peak(self._rendered, self.ahead())
-        return self._peak
+        """The largest magnitude in the block that was rendered last."""
+        return peak(self._rendered)
+
+    def loudest(self) -> float:
+        """No magnitude in the block that was rendered last, or in `ahead`, is larger than this."""
+        if self._is_plain and self._current is not None:
+            return self._current.deck.loudest  # known since it was decoded: costs no look
+        return peak(self._rendered, self.ahead())
 
     def _is_steady(self) -> bool:
         return (

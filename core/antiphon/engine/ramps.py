@@ -26,6 +26,11 @@ class Ramp:
         """Whether the target is not reached yet."""
         return self.value != self.target
 
+    @property
+    def most(self) -> float:
+        """The largest value from here to the target."""
+        return max(self.value, self.target)
+
     def to(self, target: float, seconds: float) -> None:
         """Head for a target and be there after `seconds`."""
         self.target = target

@@ -6,7 +6,7 @@ import numpy as np
 
 from antiphon.engine.codec import Samples
 from antiphon.engine.deck import Deck, Feeder
-from antiphon.engine.limiter import AHEAD_FRAMES, peak
+from antiphon.engine.limiter import AHEAD_FRAMES
 from antiphon.engine.protocol import SAMPLE_RATE, StartCall
 from antiphon.engine.ramps import Mix
 
@@ -32,6 +32,7 @@ class Voice:
         self._clip = Deck(clip.path, clip.gain_db)
         self._chime = Deck(chime.path, chime.gain_db) if chime else None
         self._after = Deck(after.path, after.gain_db) if after else None
+        self._decks = [deck for deck in (self._chime, self._clip, self._after) if deck is not None]
         self._wait = 0
         self._silence = 0
         self._rested = False
@@ -39,7 +40,6 @@ class Voice:
         self._heard = 0
         self._rendered_at = -1
         self._rendered: Mix | None = None
-        self._peak: float | None = None
         self._feed()
 
     @property
@@ -89,7 +89,6 @@ class Voice:
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
-            self._peak = None
             self._rendered = self._render(frames)
         return self._rendered
 
@@ -103,11 +102,9 @@ class Voice:
         ahead = deck.peek(AHEAD_FRAMES)
         return ahead if len(ahead) == AHEAD_FRAMES else None
 
-    def peak(self) -> float:
-        """The largest magnitude in the block that was rendered last and in what will follow."""
-        if self._peak is None:
-            self._peak = peak(self._rendered, self.ahead())
-        return self._peak
+    def loudest(self) -> float:
+        """No magnitude in the block that was rendered last, or in `ahead`, is larger than this."""
+        return max(deck.loudest for deck in self._decks)
 
     def _render(self, frames: int) -> Mix | None:
         self._feed()
@@ -167,15 +164,14 @@ class Voice:
         return count
 
     def _feed(self) -> None:
-        for deck in (self._chime, self._clip, self._after):
-            if deck is not None and deck.hungry:
+        for deck in self._decks:
+            if deck.hungry:
                 self._feeder.feed(deck)
 
     def close(self) -> None:
         """Release the files."""
-        for deck in (self._chime, self._clip, self._after):
-            if deck is not None:
-                deck.close()
+        for deck in self._decks:
+            deck.close()
 
 
 def _edge(distance: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> Mix:

@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -86,7 +87,9 @@ def _run(channel: _Channel, job: dict[str, Any]) -> None:
 
 def main() -> None:
     """Take jobs until the socket ends."""
-    os.nice(_NICENESS)
+    niceness = os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # among the sessions, too: see antiphon.processes
+        Path("/proc/self/autogroup").write_text(str(niceness))
     # It gave us the server's module path; programs that jobs start have their own.
     os.environ.pop("PYTHONPATH", None)
     # What a job prints belongs in the log, with the complaints of the libraries.

@@ -149,7 +149,7 @@ async def test_a_floor_user_hears_of_its_floor_alone(stage: Stage) -> None:
 
 async def test_a_connection_ends_with_its_token(stage: Stage) -> None:
     user = await User.get(client_id=stage.ours.client.id, role=Role.CLIENT)
-    stage.nobody.token = Tokens(KEY, 1, now=lambda: time.time()).issue(user.id)[0]
+    stage.nobody.token = Tokens(KEY, 2, now=lambda: time.time()).issue(user.id)[0]
     async with listening(stage.nobody) as (socket, _):
         assert (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4401

@@ -27,7 +27,7 @@ SENTENCES = (
     "Fresh bread, every hour: visit our bakery next to the main entrance, and taste the bread.",
 )
 TRACKS = 5
-WINDOW_S = 4.0
+LONGEST_S = 10.0
 
 
 def media(path: Path) -> Media:
@@ -75,14 +75,14 @@ def heard(voice: Clip | None, track: Track | None) -> tuple[Sound, int]:
     studio.run(2.0)
     if voice is not None:
         studio.send(StartCall("call", ("lobby",), voice))
-    studio.run(2.0 + WINDOW_S)
+    studio.run(2.0 + LONGEST_S)
     return studio.heard(), studio.told(CallStarted)[0].frame if voice is not None else 0
 
 
 @pytest.fixture(scope="module")
 def speeches(voices: list[Clip]) -> list[Sound]:
-    """The beginning of each voice by itself."""
-    return [part(*heard(voice, None)) for voice in voices]
+    """Each voice by itself, from its first sound to its last."""
+    return [trimmed(*heard(voice, None)) for voice in voices]
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +91,8 @@ def pieces(tracks: list[Track]) -> list[Sound]:
     return [heard(None, track)[0] for track in tracks]
 
 
-def part(sound: Sound, at: int) -> Sound:
-    return sound[at : at + round(WINDOW_S * RATE)]
+def trimmed(sound: Sound, at: int) -> Sound:
+    return sound[at : int(np.flatnonzero(sound.any(axis=1))[-1]) + 1]
 
 
 @pytest.mark.parametrize("track", range(TRACKS))
@@ -112,8 +112,9 @@ def test_the_music_sits_the_wanted_gap_under_the_voice(
         return found
 
     mixed, at = heard(voices[voice], tracks[track])
-    music = part(pieces[track], at)
-    bed_lufs = lufs(music) + gain_db(music, part(mixed, at))
+    during = slice(at, at + len(speeches[voice]))
+    music = pieces[track][during]
+    bed_lufs = lufs(music) + gain_db(music, mixed[during])
     voice_lufs = lufs(speeches[voice])
     assert voice_lufs == pytest.approx(AUDIO.voice_lufs, abs=1.5)
     assert voice_lufs - bed_lufs == pytest.approx(AUDIO.duck_gap_lu, abs=1.5)
