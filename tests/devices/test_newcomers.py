@@ -203,9 +203,12 @@ async def test_two_machines_with_one_account_raise_an_alert(house: House) -> Non
         await house.adopted("left")
         await heard.hears(f"{place}/device/left/state")
         info = json.loads(heard.held["device/left/up/info"])
-        for mac in ("02:00:00:00:00:01", info["mac"], "02:00:00:00:00:01"):
-            document = json.dumps({**info, "mac": mac})
+        for number, mac in enumerate(("02:00:00:00:00:01", info["mac"], "02:00:00:00:00:01")):
+            ip = f"10.0.0.{number}"  # tells when it was heard: of what waits, the newest counts
+            document = json.dumps({**info, "mac": mac, "ip": ip})
             await heard.send("device/left/up/info", document, retain=True)
+            seen = f"{place}/device/left/info"
+            await heard.hears(seen, lambda h, ip=ip: h.json["ip"] == ip)  # type: ignore[misc]
         await heard.until(
             lambda: any(
                 topic.startswith(f"{place}/alert/second_device") and payload
