@@ -40,6 +40,7 @@ async def server(folder: Path) -> AsyncIterator[Server]:
     environ |= {
         "ANTIPHON_DATA_DIR": str(folder),
         "ANTIPHON_HTTP__PORT": "0",
+        "ANTIPHON_HTTP__ACCESS_TOKEN_MINUTES": "600",
         "ANTIPHON_SNAPCAST__BIND": "127.0.0.1",
         "ANTIPHON_SNAPCAST__STREAM_PORT": "0",
         "ANTIPHON_SNAPCAST__CONTROL_PORT": "0",

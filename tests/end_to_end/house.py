@@ -220,6 +220,11 @@ class House:
         """A real snapclient that records, put into a zone at full volume."""
         speaker = Loudspeaker(self.folder / f"{name}.raw", name, self.snapcast_port())
         self._stack.callback(speaker.stop)
+        self.place(name, zone_id)
+        return speaker
+
+    def place(self, name: str, zone_id: str) -> None:
+        """Put a loudspeaker that has just connected into a zone, at full volume."""
 
         def look() -> dict[str, Any] | None:
             devices = self.get("devices")["items"]
@@ -228,7 +233,6 @@ class House:
         device = until(look, f"loudspeaker {name}")
         self.patch(f"devices/{device['id']}", {"zone_id": zone_id})
         self.post(f"devices/{device['id']}/volume", {"volume": 100})
-        return speaker
 
 
 class Loudspeaker:

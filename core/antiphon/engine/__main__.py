@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import selectors
 import signal
 import socket
@@ -14,6 +15,7 @@ from antiphon.engine.protocol import SAMPLE_RATE, Command, Ready, Report, decode
 from antiphon.engine.renderer import Renderer
 
 _LOST_AFTER_S = 0.12  # snapserver waits for 150 ms; later than this, somebody heard a gap
+_LOOK_EVERY_S = (0.04, 0.08)
 _GIVE_UP_AFTER_S = 1.0  # a machine that slept does not play what it missed
 
 
@@ -67,9 +69,14 @@ def _run(link: _Link) -> None:
         started = renderer.began_at = time.monotonic()
         blocks = 0
         worst_s = 0.0
+        look_at = 0.0
         while link.open:
-            wait = started + blocks * block_s - time.monotonic()
-            if selector.select(max(0.0, wait)):
+            now = time.monotonic()
+            wait = started + blocks * block_s - now
+            if wait > 0.0 and look_at <= now:
+                renderer.look_at_queues()
+                look_at = now + random.uniform(*_LOOK_EVERY_S)  # noqa: S311  keeps no secret
+            if selector.select(max(0.0, min(wait, look_at - now))):
                 for command in link.commands():
                     renderer.handle(command)
                 link.flush()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from antiphon.engine.codec import Samples
+from antiphon.engine.cushion import Cushion
 from antiphon.engine.gains import SILENCE_DB, db_to_gain, duck_gain, volume_gain
 from antiphon.engine.limiter import AHEAD_FRAMES, Limiter
 from antiphon.engine.programme import Programme
@@ -20,8 +21,7 @@ _SWAP_S = 0.04
 _FALLBACK_S = 1.0
 _QUIET = 32768 * 10 ** (-60 / 20)  # music that nobody hears
 METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
-_QUEUE_SHARE = 0.1
-_QUEUE_JUMP_S = 0.05
+_SILENCE: Samples = np.zeros((SAMPLE_RATE, 2), np.int16)
 _LN_PER_DB = float(np.log(10.0) / 20.0)
 
 
@@ -68,12 +68,16 @@ class Lane:
         self._quiet_s = 0.0
         self._silence = b""
         self._calm = False
-        self._queued_s = 0.0
+        self._cushion = Cushion()
 
     @property
     def queued_s(self) -> float:
         """How long a block waits in the sink before it is taken, about."""
-        return self._queued_s
+        return self._cushion.mean_s
+
+    def look_at_queue(self) -> None:
+        """See how much waits in the sink, to keep it level; see `Cushion`."""
+        self._cushion.look(self.sink)
 
     @property
     def programme(self) -> Programme | None:
@@ -173,22 +177,15 @@ class Lane:
         else:
             block = self._mix(frame, frames, programme)
             self._calm = self._is_calm()
+        if self._cushion.due:
+            block = self._cushion.splice(_SILENCE[:frames] if block is None else block)
         data = self._silent(frames) if block is None else block.data.cast("B")
-        if metered:
-            self._look_at_queue()
         self.sink.write(data)
         if self.tap is not None:
             self.tap.write(data)
         if metered:
             self._measure(block)
             self._watch(METER_EVERY * frames / SAMPLE_RATE)
-
-    def _look_at_queue(self) -> None:
-        """It swings by a block or two as reader and writer take turns: follow it slowly."""
-        waiting_s = self.sink.waiting_s()
-        self._queued_s += (waiting_s - self._queued_s) * _QUEUE_SHARE
-        if abs(waiting_s - self._queued_s) > _QUEUE_JUMP_S:
-            self._queued_s = waiting_s
 
     def _is_calm(self) -> bool:
         return (

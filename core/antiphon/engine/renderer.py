@@ -129,6 +129,11 @@ class Renderer:
             self._next_second += SAMPLE_RATE
             self._every_second()
 
+    def look_at_queues(self) -> None:
+        """Keep what waits in the sinks level; call it often, at moments without any order."""
+        for lane in self._lanes.values():
+            lane.look_at_queue()
+
     def late(self, seconds: float) -> None:
         """The clock tells that blocks came so late that sound was lost."""
         for zone, lane in self._lanes.items():

@@ -14,7 +14,8 @@ from contextlib import suppress
 
 from antiphon.engine.protocol import CHANNELS, SAMPLE_RATE
 
-_PIPE_BYTES = 32_768  # 170 ms, what snapserver may be behind; the default would be 341 ms
+_PIPE_BYTES = 65_536  # 341 ms; how much of it is used is levelled by `engine.cushion`
+_KEPT_BLOCKS = 7
 _TCP_BACKLOG_BYTES = 38_400  # 200 ms
 _RETRY_BLOCKS = 25
 _BYTES_PER_S = SAMPLE_RATE * CHANNELS * 2
@@ -30,9 +31,9 @@ class Sink(ABC):
         lost, self.lost_bytes = self.lost_bytes, 0
         return lost
 
-    def waiting_s(self) -> float:
-        """How much sound waits to be taken, as far as that can be seen from here."""
-        return 0.0
+    def waiting_s(self) -> float | None:
+        """How much sound waits to be taken; None where that can not be seen from here."""
+        return None
 
     @abstractmethod
     def write(self, block: memoryview) -> None:
@@ -77,14 +78,17 @@ class FifoSink(Sink):
             os.write(self._fd, block)
         except BlockingIOError:
             with suppress(BlockingIOError):
-                self.lost_bytes += len(os.read(self._fd, 2 * len(block)))
+                surplus = self._waiting_bytes() - (_KEPT_BLOCKS - 1) * len(block)
+                self.lost_bytes += len(os.read(self._fd, max(len(block), surplus)))
             with suppress(BlockingIOError):
                 os.write(self._fd, block)
 
     def waiting_s(self) -> float:
         """What the reader has not read yet."""
-        waiting = struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))[0]
-        return float(waiting / _BYTES_PER_S)
+        return self._waiting_bytes() / _BYTES_PER_S
+
+    def _waiting_bytes(self) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))[0])
 
     def close(self) -> None:
         """Close the pipe; its file stays."""
