@@ -118,6 +118,7 @@ class Agents:
             at = agent.measured_at
             if at is not None and not agent.is_silent and now_s - at > self._silent_after_s:
                 agent.is_silent = True
+                self._judge_sound(key, agent, is_unheard=False)
                 self._log.warning("MQTT: device %s has not been heard for long", key)
                 await self._tell_server(key, agent)
                 self._tell(key)
@@ -132,6 +133,8 @@ class Agents:
                 agent.status = payload == ONLINE
                 # A new start, or a retained word: whether telemetry goes on will be seen.
                 agent.is_silent, agent.measured_at = False, None
+                if not agent.status:  # there is a better word for it now
+                    self._judge_sound(key, agent, is_unheard=False)
                 await self._tell_server(key, agent)
         else:
             self._complain(Kind.UP_STATUS, key, "it is neither online nor offline")
@@ -242,7 +245,8 @@ class Agents:
             ip_address=info.ip,
         )
         if report != agent.reported:
-            if report.is_online is not True and not await self._is_there(device):
+            # One whose snapclient does not play yet is a newcomer too: it waits for our wish.
+            if agent.is_online is not True and not await self._is_there(device):
                 return  # it was removed a moment ago: this must not make it anew
             agent.reported = None  # tried again with the next message if it fails now
             await self._devices.report(report)

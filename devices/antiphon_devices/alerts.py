@@ -12,12 +12,13 @@ from antiphon_devices.payloads import Alert, now
 from antiphon_devices.topics import ClientTopic, Kind
 
 OPEN_FOR_S = 3600.0
+SILENCE = "silence"
 _AGAIN_AFTER_S = 10.0
 _MAX_PER_CLIENT = 100
 
 
 class Alerts:
-    """Opens alerts and closes each when it was not raised again for an hour.
+    """Opens alerts and closes each when it was not raised again for an hour, or when it is over.
 
     `counted` is called with a client and how many of its alerts are open now.
     """
@@ -31,7 +32,8 @@ class Alerts:
         self._documents = documents
         self._counted = counted
         self._open_for_s = open_for_s
-        self._open: dict[UUID, dict[ClientTopic, asyncio.TimerHandle]] = {}
+        # With the timer that closes each; those that last have none.
+        self._open: dict[UUID, dict[ClientTopic, asyncio.TimerHandle | None]] = {}
         self._raised_at: dict[ClientTopic, float] = {}
 
     def retained_command(self, client_id: UUID, topic: str) -> None:
@@ -106,31 +108,48 @@ class Alerts:
             "done: look at the ids in it.",
         )
 
+    def silence(self, client_id: UUID, topic: str, name: str) -> None:
+        """A zone or a loudspeaker should be heard and is not; lasts until `over`."""
+        self._raise(
+            client_id,
+            SILENCE,
+            topic,
+            f"{name} should be heard now, and plays nothing. Look at the problems in {topic}; at a "
+            "loudspeaker look at its amplifier and its cables.",
+            lasting=True,
+        )
+
+    def over(self, client_id: UUID, code: str, topic: str) -> None:
+        """What was raised with that code about that topic is well again."""
+        self._close(client_id, _place(client_id, code, topic))
+
     def close(self) -> None:
         """Forget the timers; the alerts stay open for the next start to sort out."""
         for handles in self._open.values():
             for handle in handles.values():
-                handle.cancel()
+                _cancel(handle)
         self._open.clear()
 
-    def _raise(self, client_id: UUID, code: str, topic: str, message: str) -> None:
+    def _raise(
+        self, client_id: UUID, code: str, topic: str, message: str, *, lasting: bool = False
+    ) -> None:
         mine = self._open.setdefault(client_id, {})
-        mark = hashlib.sha256(topic.encode()).hexdigest()[:12]
-        alert_id = f"{code}-{mark}"
-        place = ClientTopic(Kind.ALERT, alert_id, client=str(client_id))
+        place = _place(client_id, code, topic)
         loop = asyncio.get_running_loop()
         if place in mine:
             if loop.time() - self._raised_at[place] < _AGAIN_AFTER_S:
                 return
-            mine.pop(place).cancel()
+            _cancel(mine.pop(place))
         elif len(mine) >= _MAX_PER_CLIENT:
             return
         self._raised_at[place] = loop.time()
-        mine[place] = loop.call_later(self._open_for_s, self._close, client_id, place)
+        mine[place] = (
+            None if lasting else loop.call_later(self._open_for_s, self._close, client_id, place)
+        )
         self._documents.put(
             place,
             Alert(
-                id=alert_id,
+                id=place.name or "",
                 ts=now(),
                 code=code,
                 message=message,
@@ -141,7 +160,18 @@ class Alerts:
 
     def _close(self, client_id: UUID, place: ClientTopic) -> None:
         mine = self._open.get(client_id, {})
-        if mine.pop(place, None) is not None:
+        if place in mine:
+            _cancel(mine.pop(place))
             del self._raised_at[place]
             self._documents.drop(place)
             self._counted(client_id, len(mine))
+
+
+def _place(client_id: UUID, code: str, topic: str) -> ClientTopic:
+    mark = hashlib.sha256(topic.encode()).hexdigest()[:12]
+    return ClientTopic(Kind.ALERT, f"{code}-{mark}", client=str(client_id))
+
+
+def _cancel(handle: asyncio.TimerHandle | None) -> None:
+    if handle is not None:
+        handle.cancel()

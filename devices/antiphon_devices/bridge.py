@@ -43,6 +43,7 @@ from antiphon_devices.topics import (
     ZoneTopic,
     parse,
 )
+from antiphon_devices.unheard import Unheard
 
 PART = "broker"
 _MAX_CORRECTIONS = 5
@@ -62,6 +63,7 @@ class Bridge:
         self._teller = Teller(self._mirror, self._documents, log)
         self._answers = Answers(root, self.outbox, log)
         self._alerts = Alerts(self._documents, self._count_alerts)
+        self._unheard = Unheard(root, self._mirror, self._alerts)
         commands = Commands(building.zones, building.devices, self._mirror, self._answers)
         self._asking = Asking(self._mirror, commands, self._answers, self._alerts, self.outbox, log)
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
@@ -97,6 +99,7 @@ class Bridge:
             self._bus.subscribe(CallChanged, self._answers.call_changed),
             self._bus.subscribe(LevelMeasured, self._agents.silence.level),
             self.newcomers.subscribe(self._bus),
+            *self._unheard.subscribe(self._bus),
             *self._teller.subscribe(self._bus),
         ]
 

@@ -13,10 +13,12 @@ import math
 import secrets
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -87,6 +89,33 @@ class Session:
     identifier: str = ""
     keepalive_s: int = 30
     plugins: Subscriptions[Any] = field(default_factory=Subscriptions)
+
+
+class _Arrivals(asyncio.Queue[aiomqtt.Message]):
+    """Where aiomqtt puts what it read: kept until `flow`, and handed over at once from then on.
+
+    Thousands of loudspeakers report all the time, and a queue that a task empties costs more than
+    all that becomes of a report.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._taker: Callable[[aiomqtt.Message], None] | None = None
+        # aiomqtt calls from where there are no context variables, and the database lives in them.
+        self._context = copy_context()
+
+    def flow(self, taker: Callable[[aiomqtt.Message], None]) -> None:
+        """Call `taker` with what came, in its order, and with all that comes."""
+        while not self.empty():
+            taker(self.get_nowait())
+        self._taker = taker
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Called by aiomqtt for each message."""
+        if self._taker is None:
+            super().put_nowait(item)
+        else:
+            self._context.run(self._taker, item)
 
 
 class Connection:
@@ -165,11 +194,13 @@ class Connection:
     async def _one_session(self) -> tuple[bool, str]:
         """One connection from its first to its last byte: whether it came up, why it ended."""
         was_up = self._is_refused = False
+        arrivals = _Arrivals(_MAX_QUEUED_INCOMING)
         try:
-            async with self._client() as client:
+            async with self._client(arrivals) as client:
                 await self._begin(client)
                 was_up = True
                 self._listener.connected()
+                arrivals.flow(self._take)
                 await self._serve(client)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             self._is_refused = not was_up and _refuses(error)
@@ -178,7 +209,7 @@ class Connection:
             self._session.plugins.lost()
         return was_up, f"the broker at {self._address.shown} closed the connection"
 
-    def _client(self) -> aiomqtt.Client:
+    def _client(self, arrivals: _Arrivals) -> aiomqtt.Client:
         address = self._address
         client = aiomqtt.Client(
             address.host,
@@ -191,7 +222,8 @@ class Connection:
             clean_start=True,
             timeout=_ANSWER_TIMEOUT_S,
             keepalive=self._session.keepalive_s,
-            max_queued_incoming_messages=_MAX_QUEUED_INCOMING,
+            # It makes its queue by calling this; ours is there already.
+            queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda **_: arrivals),
             tls_context=_tls(address) if address.tls else None,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
@@ -231,7 +263,7 @@ class Connection:
         """Read and write until the connection breaks (raises MqttError) or we close."""
         closing = asyncio.create_task(self._closing.wait())
         work = [
-            asyncio.create_task(self._read(client)),
+            asyncio.create_task(self._until_broken(client)),
             asyncio.create_task(self._write(client)),
             asyncio.create_task(self._follow_plugins(client)),
         ]
@@ -260,18 +292,22 @@ class Connection:
                 self._session.status_topic, OFFLINE, 1, retain=True, timeout=_FAREWELL_TIMEOUT_S
             )
 
-    async def _read(self, client: aiomqtt.Client) -> None:
+    async def _until_broken(self, client: aiomqtt.Client) -> None:
+        """Raise MqttError when the connection breaks; the messages themselves go past this."""
         async for message in client.messages:
-            extra = message.properties
-            self._listener.received(
-                Incoming(
-                    topic=message.topic.value,
-                    payload=bytes(message.payload),
-                    retain=message.retain,
-                    response_topic=getattr(extra, "ResponseTopic", None),
-                    correlation=getattr(extra, "CorrelationData", None),
-                )
+            self._take(message)
+
+    def _take(self, message: aiomqtt.Message) -> None:
+        extra = message.properties
+        self._listener.received(
+            Incoming(
+                topic=message.topic.value,
+                payload=bytes(message.payload),
+                retain=message.retain,
+                response_topic=getattr(extra, "ResponseTopic", None),
+                correlation=getattr(extra, "CorrelationData", None),
             )
+        )
 
     async def _write(self, client: aiomqtt.Client) -> None:
         room = asyncio.Semaphore(_IN_FLIGHT)
@@ -280,7 +316,11 @@ class Connection:
                 await room.acquire()
                 message = await self._outbox.take()
                 self._in_flight += 1
-                group.create_task(self._publish(client, message, room))
+                sending = self._publish(client, message, room)
+                if message.qos:
+                    group.create_task(sending)
+                else:  # there is no answer to wait for, and telemetry is most of what is sent
+                    await sending
 
     async def _publish(
         self, client: aiomqtt.Client, message: Outgoing, room: asyncio.Semaphore
@@ -291,7 +331,8 @@ class Connection:
                 message.payload,
                 qos=message.qos,
                 retain=message.retain,
-                properties=_properties(message),
+                properties=_properties(message.expires_s, message.correlation),
+                timeout=_ANSWER_TIMEOUT_S if message.qos else math.inf,
             )
         except (aiomqtt.MqttError, asyncio.CancelledError):
             self._outbox.put_back(message)
@@ -302,14 +343,15 @@ class Connection:
             room.release()
 
 
-def _properties(message: Outgoing) -> Properties | None:
-    if message.expires_s is None and message.correlation is None:
+@lru_cache(maxsize=16)  # nearly all are the same, and dear to make; nobody changes one
+def _properties(expires_s: int | None, correlation: bytes | None) -> Properties | None:
+    if expires_s is None and correlation is None:
         return None
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if message.expires_s is not None:
-        properties.MessageExpiryInterval = math.ceil(message.expires_s)
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
+    if expires_s is not None:
+        properties.MessageExpiryInterval = math.ceil(expires_s)
+    if correlation is not None:
+        properties.CorrelationData = correlation
     return properties
 
 
@@ -341,9 +383,8 @@ async def publish_once(address: BrokerAddress, message: Outgoing) -> None:
     )
     try:
         async with client:
-            await client.publish(
-                message.topic, message.payload, qos=1, properties=_properties(message)
-            )
+            properties = _properties(message.expires_s, message.correlation)
+            await client.publish(message.topic, message.payload, qos=1, properties=properties)
     except (aiomqtt.MqttError, ValueError) as error:
         raise OSError(f"the broker at {address.shown} did not take it: {error}") from error
 

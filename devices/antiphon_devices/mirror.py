@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from antiphon.errors import NotFound
@@ -289,10 +290,6 @@ class Mirror:
         agent = self.known.agents.get(device_key(device.device_id))
         return device.is_online and (agent is None or agent.is_online is not False)
 
-    def _is_unheard(self, device: DeviceView) -> bool:
-        agent = self.known.agents.get(device_key(device.device_id))
-        return agent is not None and agent.is_unheard
-
     def tell_telemetry(self, key: str, told: AgentTelemetry) -> None:
         """Pass on what a loudspeaker measured to whoever listens now."""
         device = self.device_by_key(key)
@@ -345,7 +342,7 @@ class Mirror:
         here = list(self.known.devices.in_zone(zone.zone_id))
         counts = views.online_counts(self.is_online(device) for device in here)
         state = views.zone_state(zone, counts, self.around.source(zone), self.around.schedule(zone))
-        if any(self._is_unheard(device) for device in here):
+        if any(views.SILENT in device.problems for device in here):
             state = state.model_copy(update={"problems": [*state.problems, views.SILENT]})
         self._documents.put(_zone(zone, Kind.STATE), state)
 
@@ -365,7 +362,6 @@ class Mirror:
             device,
             agent.state if agent else None,
             clock_differs=agent is not None and agent.clock_differs,
-            is_unheard=self._is_unheard(device),
         )
         self._documents.put(_mirror(device, Kind.STATE), state)
         self._documents.put_word(_mirror(device, Kind.STATUS), word)
@@ -395,7 +391,12 @@ def _floor(floor: FloorInfo, kind: Kind) -> FloorTopic:
 
 
 def _mirror(device: DeviceView, kind: Kind) -> MirrorTopic:
-    return MirrorTopic(kind, client=str(device.client_id), device=device_key(device.device_id))
+    return _mirror_topic(kind, device.client_id, device.device_id)
+
+
+@lru_cache(maxsize=20_000)
+def _mirror_topic(kind: Kind, client_id: UUID | None, device_id: str) -> MirrorTopic:
+    return MirrorTopic(kind, client=str(client_id), device=device_key(device_id))
 
 
 def _place(device: DeviceView) -> tuple[UUID | None, str]:

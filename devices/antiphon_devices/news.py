@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from antiphon.events import (
     CallChanged,
+    DeviceEvent,
+    DeviceFellSilent,
+    DeviceHeard,
     Event,
     ScheduleFired,
     ScheduleMissed,
@@ -12,6 +15,8 @@ from antiphon.events import (
     TrackSkipped,
     TrackStarted,
     ZoneEvent,
+    ZoneHeard,
+    ZoneSilent,
     ZoneStarved,
 )
 from antiphon_devices.payloads import (
@@ -47,8 +52,29 @@ def news(event: ZoneEvent) -> tuple[str, Written] | None:
                 lost_s=round(event.seconds, 3),
                 reason=event.reason,
             )
+        case ZoneSilent():
+            return "fault", FaultEvent(
+                event_type=FaultEventType.SILENT,
+                ts=event.at,
+                silent_s=round(event.seconds, 3),
+                step=event.step,
+            )
+        case ZoneHeard():
+            return "fault", FaultEvent(event_type=FaultEventType.HEARD, ts=event.at)
         case _:
             return None
+
+
+def device_news(event: DeviceEvent) -> FaultEvent | None:
+    """What integrators of its zone are told of a loudspeaker; None for the rest."""
+    match event:
+        case DeviceFellSilent():
+            kind = FaultEventType.DEVICE_SILENT
+        case DeviceHeard():
+            kind = FaultEventType.DEVICE_HEARD
+        case _:
+            return None
+    return FaultEvent(event_type=kind, ts=event.at, device_id=event.device_id)
 
 
 SCHEDULE_NEWS: tuple[type[Event], ...] = (ScheduleFired, ScheduleSuppressed, ScheduleMissed)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from antiphon.types import Band, CallState, CallStyle, Playback, Repeat
+from antiphon.types import Band, CallState, CallStyle, DeadAirStep, Playback, Repeat
 
 MAX_PAYLOAD_BYTES = 16 * 1024
 PROTOCOL = "1.0"
@@ -250,15 +250,27 @@ class FaultEventType(StrEnum):
     """What went wrong."""
 
     STARVED = "starved"
+    SILENT = "silent"
+    HEARD = "heard"
+    DEVICE_SILENT = "device_silent"
+    DEVICE_HEARD = "device_heard"
 
 
 class FaultEvent(Written):
-    """`…/zone/<zone>/event/fault`: `lost_s` of the zone's sound were lost."""
+    """`…/zone/<zone>/event/fault`: something is wrong with what is heard, or is well again.
+
+    `starved`: `lost_s` of the zone's sound were lost, with a `reason`. `silent`: the zone should
+    play and has not been heard for `silent_s`; `step` is what was done about it. The others are
+    about one loudspeaker, `device_id`.
+    """
 
     event_type: FaultEventType
     ts: Timestamp
-    lost_s: float
-    reason: str
+    lost_s: float | None = None
+    silent_s: float | None = None
+    step: DeadAirStep | None = None
+    device_id: UUID | None = None
+    reason: str | None = None
 
 
 class ScheduleEventType(StrEnum):

@@ -22,7 +22,7 @@ from antiphon.events import (
 )
 from antiphon_devices.documents import Documents
 from antiphon_devices.mirror import Mirror
-from antiphon_devices.news import SCHEDULE_NEWS, news, schedule_news
+from antiphon_devices.news import SCHEDULE_NEWS, device_news, news, schedule_news
 from antiphon_devices.pace import Pace
 from antiphon_devices.topics import ClientTopic, Kind, ZoneTopic
 
@@ -56,7 +56,7 @@ class Teller:
         """Follow the bus; returns the functions that end it."""
         return [
             bus.subscribe(ZoneEvent, self._zone_event),
-            bus.subscribe(DeviceEvent, lambda event: self.device_changed(event.device_id)),
+            bus.subscribe(DeviceEvent, self._device_event),
             bus.subscribe(FloorEvent, _of_client(self._floors)),
             bus.subscribe(ChoicesChanged, _of_client(self._sources)),
             bus.subscribe(PlansChanged, _of_client(self._schedules)),
@@ -94,6 +94,15 @@ class Teller:
         """A loudspeaker is not what it was; told soon, with all others that changed by then."""
         self._changed.add(device_id)
         self._devices.mark(_ALL)
+
+    def _device_event(self, event: DeviceEvent) -> None:
+        device = self._mirror.known.devices.get(event.device_id)
+        if device is not None and device.zone_id is not None and (told := device_news(event)):
+            zone = ZoneTopic(
+                Kind.EVENT, "fault", client=str(device.client_id), zone=str(device.zone_id)
+            )
+            self._documents.say(zone, told, expires_s=_NEWS_EXPIRE_S)
+        self.device_changed(event.device_id)
 
     async def _refresh_devices(self, _: str) -> None:
         some = list(self._changed)[:_DEVICES_AT_ONCE]

@@ -10,10 +10,13 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+# Loudspeakers report on the same topics all the time: three or four topics for each of thousands.
+_REMEMBERED = 40_000
 _ROOT = re.compile(r"[^+#/\x00\s$][^+#/\x00\s]*(/[^+#/\x00\s]+)*\Z")
 
 
@@ -232,6 +235,7 @@ class EnrolTopic(Topic):
 AskedTopic = ZoneTopic | FloorTopic | ClientTopic | MirrorTopic
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse(root: str, text: str) -> Topic:
     """The topic that `text` spells. Raises InvalidTopic for whatever is not of the contract."""
     if not text.startswith(f"{root}/"):

@@ -31,7 +31,7 @@ from antiphon_devices.payloads import (
 )
 from antiphon_devices.reports import AgentInfo, AgentTelemetry
 
-# A loudspeaker that plays nothing though its zone does; for people, in `problems`.
+# In `problems` of a loudspeaker that plays nothing though its zone does, and so of the zone.
 SILENT = "silent"
 
 
@@ -157,14 +157,12 @@ def device_state(
     agent: AgentState | None,
     *,
     clock_differs: bool = False,
-    is_unheard: bool = False,
 ) -> DeviceState:
     """How a loudspeaker is, as far as the server and, where there is one, its agent know."""
     problems = list(agent.problems) if agent else []
     if agent and agent.snapclient in ("disconnected", "missing"):
         problems.append(f"snapclient_{agent.snapclient}")
-    if is_unheard:
-        problems.append(SILENT)
+    problems.extend(device.problems)
     if clock_differs:
         problems.append("clock_skew")
     return DeviceState(
@@ -202,5 +200,5 @@ def online_counts(online: Iterable[bool]) -> OnlineCounts:
 
 
 def telemetry(told: AgentTelemetry) -> DeviceTelemetry:
-    """What a loudspeaker's agent measured."""
-    return DeviceTelemetry(ts=now(), **told.model_dump())
+    """What a loudspeaker's agent measured; it was checked when it was read."""
+    return DeviceTelemetry.model_construct(ts=now(), **dict(told))

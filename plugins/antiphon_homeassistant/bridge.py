@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from contextlib import ExitStack
+from pathlib import Path
 
 from antiphon.plugins import Mqtt, MqttMessage
 from antiphon_homeassistant.discovery import MIGRATE, Announcer
@@ -17,6 +18,7 @@ from antiphon_homeassistant.house import (
     Place,
     Rank,
 )
+from antiphon_homeassistant.naming import FirstNames
 from antiphon_homeassistant.settings import HomeAssistantSettings
 
 _AT_ONCE = 100
@@ -24,7 +26,9 @@ _STEP_S = 1.0
 
 
 class Bridge:
-    """Run it with `run`. `quiet_s` is how long the broker may go on telling what it holds.
+    """Run it with `run`. `names_file` keeps what things were called when they were first announced.
+
+    `quiet_s` is how long the broker may go on telling what it holds.
 
     `jitter_s` is between which times after a birth message everything is repeated.
     """
@@ -36,12 +40,13 @@ class Bridge:
         log: logging.Logger,
         *,
         public_url: str = "",
+        names_file: Path | None = None,
         quiet_s: float = 2.0,
         jitter_s: tuple[float, float] = (1.0, 5.0),
     ) -> None:
         self._mqtt = mqtt
         self._is_enabled = settings.enabled
-        self._announcer = Announcer(settings.prefix, settings.style)
+        self._announcer = Announcer(settings.prefix, settings.style, FirstNames(names_file))
         self._log = log
         self._quiet_s = quiet_s
         self._jitter_s = jitter_s
@@ -162,6 +167,7 @@ class Bridge:
             self._tell(place)
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
+        self._announcer.first_names.save()
 
     def _tell(self, place: Place) -> None:
         before = self._told.pop(place, {})

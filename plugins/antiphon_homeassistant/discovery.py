@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from antiphon_homeassistant.entities import Entity, device_of, entities_of, identity, slug
+from antiphon_homeassistant.entities import Entity, device_of, entities_of, identity
 from antiphon_homeassistant.house import House, Place
+from antiphon_homeassistant.naming import FirstNames
 from antiphon_homeassistant.settings import Style
 
 MIGRATE = b'{"migrate_discovery":true}'
@@ -19,17 +20,18 @@ _ORIGIN = {"name": "Antiphon", "sw_version": version("antiphon")}
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """Writes discovery messages. Ids come from ids, so a new name changes none of them."""
+    """Writes discovery messages. Ids come from ids and first names: a new name changes none."""
 
     prefix: str
     style: Style
+    first_names: FirstNames = field(default_factory=FirstNames)
 
     def messages(self, house: House, place: Place) -> Mapping[str, bytes]:
         """What announces the thing at `place`, by topic; nothing where there is none."""
         if place not in house.names:
             return {}
         device = device_of(house, place)
-        name = slug(house.names[place], place.id)
+        name = self.first_names.of(place, house.names[place])
         entities = {
             _unique_id(place, entity): (entity.component, _entity(place, entity, name))
             for entity in entities_of(house, place)

@@ -6,8 +6,6 @@ command is answered by a new state; nothing is ever sent retained.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,12 +64,6 @@ _MODELS = {Rank.SYSTEM: "Building", Rank.ZONE: "Zone", Rank.PLAYER: "Loudspeaker
 def identity(place: Place) -> str:
     """What Home Assistant knows a thing by: of its id alone, so that names may change."""
     return f"antiphon_{place.id}"
-
-
-def slug(name: str, otherwise: str) -> str:
-    """A name in the letters of an entity's id, or `otherwise` where none of it is left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or re.sub(r"\W", "_", otherwise)
 
 
 def _available(*topics: Config) -> Config:

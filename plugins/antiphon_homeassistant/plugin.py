@@ -40,7 +40,10 @@ async def _bridge(context: PluginContext) -> AsyncIterator[None]:
 
     async def work() -> None:
         mqtt = await context.mqtt.accept()
-        await Bridge(mqtt, settings, context.log, public_url=context.public_url).run()
+        names = context.data_dir / "names.json"
+        await Bridge(
+            mqtt, settings, context.log, public_url=context.public_url, names_file=names
+        ).run()
 
     async with asyncio.TaskGroup() as group:
         working = group.create_task(work(), name="home assistant")

@@ -29,6 +29,7 @@ from antiphon.events import PartChanged
 from antiphon.processes import ChildProcess, Program, free_port
 from antiphon.types import Principal
 from antiphon_devices.accounts import dynsec
+from antiphon_devices.accounts.files import Hint
 from antiphon_devices.accounts.passwords import hashed, matches
 from antiphon_devices.joining import Admission
 from antiphon_devices.settings import MqttSettings
@@ -461,3 +462,13 @@ def test_passwords_are_kept_as_mosquitto_keeps_them(tmp_path: Path) -> None:
 def test_the_plugin_is_installed_where_these_tests_run() -> None:
     assert dynsec.plugin_file(), "apt-get install mosquitto"
     assert shutil.which("openssl")
+
+
+async def test_a_broker_that_was_busy_hears_of_the_last_change_again() -> None:
+    hints: list[float] = []
+    hint = Hint(lambda: hints.append(asyncio.get_running_loop().time()), again_s=0.05)
+    for _ in range(3):
+        hint()
+    assert len(hints) == 3
+    await eventually(lambda: len(hints) == 4)
+    assert hints[3] - hints[2] >= 0.05

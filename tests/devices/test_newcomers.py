@@ -151,6 +151,10 @@ async def test_one_from_which_nothing_is_heard_though_its_zone_plays_is_told(
             )
             assert isinstance(told[0], DeviceFellSilent)
             assert (told[0].device_id, told[0].zone_id) == (view.id, shop)
+            assert (await house.devices.view(ADMIN, view.id)).problems == ("silent",)
+            fault = f"{place}/zone/{shop}/event/fault"
+            await heard.hears(fault, lambda h: h.json["event_type"] == "device_silent")
+            await heard.until(lambda: len(_open_alerts(heard)) == 1)
             since = len(heard.heard)
             async with tone(house.sink, 440):
                 await left.hears(440)
@@ -159,8 +163,17 @@ async def test_one_from_which_nothing_is_heard_though_its_zone_plays_is_told(
                     f"{place}/device/left/state", lambda h: not h.json["problems"], since=since
                 )
             assert isinstance(told[1], DeviceHeard)
+            assert (await house.devices.view(ADMIN, view.id)).problems == ()
+            await heard.hears(fault, lambda h: h.json["event_type"] == "device_heard")
+            await heard.until(lambda: not _open_alerts(heard))
         finally:
             loud.cancel()
+
+
+def _open_alerts(heard: Any) -> list[str]:
+    return [
+        topic for topic, payload in heard.held.items() if "/alert/silence-" in topic and payload
+    ]
 
 
 def _level_above(least_db: float) -> Any:
@@ -190,9 +203,12 @@ async def test_two_machines_with_one_account_raise_an_alert(house: House) -> Non
         await house.adopted("left")
         await heard.hears(f"{place}/device/left/state")
         info = json.loads(heard.held["device/left/up/info"])
-        for mac in ("02:00:00:00:00:01", info["mac"], "02:00:00:00:00:01"):
-            document = json.dumps({**info, "mac": mac})
+        for number, mac in enumerate(("02:00:00:00:00:01", info["mac"], "02:00:00:00:00:01")):
+            ip = f"10.0.0.{number}"  # tells when it was heard: of what waits, the newest counts
+            document = json.dumps({**info, "mac": mac, "ip": ip})
             await heard.send("device/left/up/info", document, retain=True)
+            seen = f"{place}/device/left/info"
+            await heard.hears(seen, lambda h, ip=ip: h.json["ip"] == ip)  # type: ignore[misc]
         await heard.until(
             lambda: any(
                 topic.startswith(f"{place}/alert/second_device") and payload

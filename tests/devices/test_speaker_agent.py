@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import distribution, requires
+from itertools import permutations
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -346,6 +347,26 @@ async def test_who_sent_telemetry_and_falls_silent_is_offline() -> None:
     await say(Kind.UP_TELEMETRY, b"{}")
     assert devices.by_id[view.id].is_online
     assert [report.device_type for report in devices.reports] == ["agent"] * 3
+
+
+async def test_a_newcomer_that_does_not_play_yet_is_told_what_to_play() -> None:
+    """Whatever it says first: it waits for our wish, and must not be waited for."""
+    bus = EventBus()
+    words = {
+        Kind.UP_INFO: b'{"agent": {"name": "own", "version": "1"}}',
+        Kind.UP_STATE: b'{"snapclient": "disconnected"}',
+        Kind.UP_STATUS: b"online",
+    }
+    for order in permutations(words):
+        devices = FakeDevices(bus)
+        building = Building(FakeZones(bus), devices, _no_clients)
+        mirror = Mirror(building, Documents("antiphon/v1", Outbox()), lambda _: None)
+        agents = Agents(building, mirror, lambda _: None, bus, logging.getLogger("test"))
+        for kind in order:
+            message = Incoming("", words[kind], retain=False)
+            await agents.report(DeviceTopic(kind, device="pi"), message)
+        (made,) = devices.by_id.values()
+        assert (made.device_id, made.device_type) == ("pi", "agent")
 
 
 async def _no_clients() -> dict[UUID, ClientInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,9 +23,11 @@ from antiphon.events import (
     TrackStarted,
     ZoneCreated,
     ZoneDeleted,
+    ZoneHeard,
+    ZoneSilent,
     ZoneStarved,
 )
-from antiphon.types import CallState, Playback, Principal
+from antiphon.types import CallState, DeadAirStep, Playback, Principal
 from antiphon_devices.documents import Documents
 from antiphon_devices.mirror import Building, Mirror
 from antiphon_devices.outbox import Outbox
@@ -118,6 +121,27 @@ async def test_what_happens_is_told_once_and_not_kept(world: World, integrator: 
     assert [event["event_type"] for event in heard] == ["started", "finished", "skipped"]
     assert (heard[0]["artist"], heard[0]["duration_s"], heard[0]["reason"]) == ("Dave", 324.0, None)
     assert heard[2]["reason"] == "it is damaged"
+
+
+async def test_a_zone_that_should_be_heard_and_is_not_is_told_until_it_is(
+    world: World, integrator: Integrator
+) -> None:
+    def alerts() -> list[bytes]:
+        open_ = integrator.held.items()
+        return [payload for topic, payload in open_ if "/alert/silence-" in topic and payload]
+
+    here = {"client_id": world.client, "zone_id": world.zone.zone_id}
+    for seconds, step in ((10.0, DeadAirStep.NEXT_TRACK), (15.0, DeadAirStep.RESTART)):
+        world.bus.publish(ZoneSilent(**here, seconds=seconds, step=step))
+    fault = f"{world.here}/event/fault"
+    last = (await integrator.hears(fault, lambda h: h.json["silent_s"] == 15)).json
+    assert (last["event_type"], last["step"]) == ("silent", "restart")
+    await integrator.until(lambda: len(alerts()) == 1)
+    assert json.loads(alerts()[0])["topic"] == f"antiphon/v1/{world.here}/state"
+    await integrator.hears(f"client/{world.client}/state", lambda h: h.json["alerts"] == 1)
+    world.bus.publish(ZoneHeard(**here))
+    await integrator.hears(fault, lambda h: h.json["event_type"] == "heard")
+    await integrator.until(lambda: not alerts())
 
 
 async def test_what_becomes_of_schedules_is_told(world: World, integrator: Integrator) -> None:

@@ -45,8 +45,8 @@ def _join(house: House, agent: Speaker) -> None:
         return found[1] if found else None
 
     house.command("device", "confirm", "000000", expect=1)
-    typed = until(code, "a code", 20)
-    until(lambda: house.get("devices/pending")["items"], "a request", 10)
+    typed = until(code, "a code", 60)
+    until(lambda: house.get("devices/pending")["items"], "a request", 30)
     assert "Pi" in house.command("device", "pending")
     assert "Pi has joined" in house.command("device", "confirm", str(typed))
     assert not house.get("devices/pending")["items"]
@@ -61,7 +61,7 @@ def _device(house: House, *, is_online: bool, within_s: float) -> dict[str, Any]
 
 
 def _live(house: House, tone: Path) -> None:
-    device = _device(house, is_online=True, within_s=20)
+    device = _device(house, is_online=True, within_s=60)  # a Python and a snapclient start first
     assert (device["device_id"], device["device_type"], device["zone_id"]) == ("pi", "agent", None)
     floor = house.post("floors", {"name": "Ground"})
     zone = house.post("zones", {"name": "Lobby", "floor_id": floor["id"], "default_volume": 35})
@@ -97,11 +97,14 @@ def _accounts(house: House) -> None:
 
 
 def _come_back(house: House) -> None:
+    (before,) = house.get("devices")["items"]
     os.kill(house.process.pid, signal.SIGKILL)
     house.process.wait(10)
     house.start()
-    device = _device(house, is_online=True, within_s=25)
+    # Five seconds is the longest rest between two attempts of an agent; a busy machine takes more.
+    device = _device(house, is_online=True, within_s=10)
     assert (device["device_id"], device["volume"], device["latency_ms"]) == ("pi", 44, 20)
+    assert device["zone_id"] == before["zone_id"]
     assert len(house.get("devices")["items"]) == 1
 
 
@@ -109,7 +112,7 @@ def _thrown_out_and_back(house: House) -> None:
     house.command("device", "revoke", "Pi")
     device = _device(house, is_online=False, within_s=5)
     assert device["zone_id"] is None
-    until(lambda: house.get("devices/pending")["items"], "a request", 20)
+    until(lambda: house.get("devices/pending")["items"], "a request", 30)
     with pytest.raises(Answer) as caught:
         house.post("devices/pending/pi/confirm", {"code": "000000"})
     assert caught.value.status == 422

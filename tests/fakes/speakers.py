@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.devices.contract import published
 from tests.fakes.loudspeakers import Loudspeaker
 from tests.fakes.waiting import eventually
 
+_ROOT = Path(__file__).parents[2]
 # Answers as amixer does, for one control without a switch; the card is a file with a number.
 _AMIXER = """#!/bin/sh
 card="{card}"
@@ -35,6 +37,7 @@ class Speaker(Loudspeaker):
         self.card = self.folder / "card"
         self.tone = self.folder / "tone.wav"
         self.log = self.folder / "agent.log"
+        self.witnessed = self.folder / "published"
         recording = self.folder / "heard.raw"
         super().__init__(name, recording)
         self._settings = {
@@ -71,8 +74,9 @@ class Speaker(Loudspeaker):
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "antiphon_devices.speaker.command", "--verbose",
-                env={**os.environ, **variables, "PATH": path},
+                sys.executable, "-m", "tests.fakes.witnessed_speaker", "--verbose",
+                env={**os.environ, **variables, "PATH": path, "WITNESSED": str(self.witnessed)},
+                cwd=_ROOT,
                 stdout=log,
                 stderr=log,
             )  # fmt: skip
@@ -82,6 +86,18 @@ class Speaker(Loudspeaker):
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             await asyncio.wait_for(self._process.wait(), 15)
+
+    def judge(self) -> None:
+        """Raise ExceptionGroup for all that it ever published and that breaks the contract."""
+        faults = []
+        for line in self.witnessed.read_text().splitlines():
+            retain, topic, payload = f"{line} ".split(" ", 2)
+            try:
+                published(topic, bytes.fromhex(payload.strip()), retain=retain == "1")
+            except Exception as error:
+                faults.append(error)
+        if faults:
+            raise ExceptionGroup("The agent breaks the contract", faults)
 
     async def kill(self) -> None:
         """Nothing is said, nothing is tidied up."""
@@ -121,3 +137,4 @@ async def speaker(name: str, folder: Path, url: str, **settings: str) -> AsyncIt
         yield one
     finally:
         await one.stop()
+    one.judge()

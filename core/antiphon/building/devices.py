@@ -17,8 +17,9 @@ from antiphon.building.presence import Presence
 from antiphon.building.reports import Reports
 from antiphon.building.snapclients import SNAPCLIENT, SnapclientDriver, Snapclients
 from antiphon.building.together import Together
+from antiphon.building.troubles import Troubles
 from antiphon.errors import Invalid, NotFound, PartAway, Unavailable
-from antiphon.events import DeviceChanged, DeviceRemoved, EventBus, ZoneDeleted
+from antiphon.events import DeviceChanged, DeviceEvent, DeviceRemoved, EventBus, ZoneDeleted
 from antiphon.plugins.devices import (
     DeviceDriver,
     DeviceQuery,
@@ -54,6 +55,7 @@ class DeviceService:
         self._reports = Reports(bus, presence, self._snapclients.first_zone, self._publish)
         self._reported = Together(self._take_reports, _REPORTS_AT_ONCE)
         self._drivers: dict[str, DeviceDriver] = {}
+        self._troubles = Troubles()
         self._news: asyncio.Queue[ClientNews | ZoneDeleted] = asyncio.Queue()
         self._lock = asyncio.Lock()
         self._stack = contextlib.ExitStack()
@@ -72,6 +74,7 @@ class DeviceService:
         await self._snapclients.forget_presence()
         self._stack.callback(self._snapcast.subscribe(self._news.put_nowait))
         self._stack.callback(self._bus.subscribe(ZoneDeleted, self._news.put_nowait))
+        self._stack.callback(self._bus.subscribe(DeviceEvent, self._troubles.take))
         if self._snapcast.available:
             self._news.put_nowait(ClientsSynced(tuple(self._snapcast.clients())))
         self._task = asyncio.create_task(self._follow(), name="devices")
@@ -96,7 +99,8 @@ class DeviceService:
     ) -> Sequence[DeviceView]:
         """See `Devices`."""
         rows = await seen_by(principal)
-        devices = await views_of(rows if only is None else rows.filter(id__in=list(only)))
+        rows = rows if only is None else rows.filter(id__in=list(only))
+        devices = await views_of(rows, self._troubles)
         devices.sort(key=lambda device: (device.name.casefold(), device.device_id))
         return devices
 
@@ -104,11 +108,11 @@ class DeviceService:
         """See `Devices`."""
         rows = ordered(matching(await seen_by(principal), query), query.ordering, "name")
         found, total = await query.fetch(rows)
-        return Page[DeviceView](items=tuple(map(view_of, found)), total=total)
+        return Page[DeviceView](items=tuple(map(self._view, found)), total=total)
 
     async def view(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
-        return view_of(await self._device(principal, device_id))
+        return self._view(await self._device(principal, device_id))
 
     @commanded("update", "devices")
     async def update(
@@ -135,7 +139,7 @@ class DeviceService:
             if device.zone_id != zone_id:
                 await self._carry(device, lambda driver, id_: driver.assign(id_, device.zone_id))
             self._publish(device)
-            return view_of(device)
+            return self._view(device)
 
     @commanded("volume", "devices")
     async def set_volume(self, principal: Principal, device_id: UUID, volume: int) -> DeviceView:
@@ -148,14 +152,14 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_volume(id_, volume))
             self._publish(device)
-            return view_of(device)
+            return self._view(device)
 
     @commanded("remove", "devices")
     async def remove(self, principal: Principal, device_id: UUID) -> DeviceView:
         """See `Devices`."""
         async with self._lock:
             device = await self._device(principal, device_id)
-            view = view_of(device)
+            view = self._view(device)
             await self._carry(device, lambda driver, id_: driver.assign(id_, None))
             await device.delete()
             self._bus.publish(
@@ -176,7 +180,7 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.set_muted(id_, muted=muted))
             self._publish(device)
-            return view_of(device)
+            return self._view(device)
 
     async def order(
         self, principal: Principal, device_id: UUID, op: str, arguments: Mapping[str, Any]
@@ -189,7 +193,7 @@ class DeviceService:
 
     async def report(self, report: DeviceReport) -> DeviceView:
         """See `Devices`."""
-        return view_of(await self._reported.put(report))
+        return self._view(await self._reported.put(report))
 
     async def _take_reports(self, reports: Sequence[DeviceReport]) -> Sequence[Device]:
         async with self._lock:
@@ -257,6 +261,9 @@ class DeviceService:
             await device.save()
             await self._carry(device, lambda driver, id_: driver.assign(id_, None))
             self._publish(device)
+
+    def _view(self, device: Device) -> DeviceView:
+        return view_of(device, self._troubles)
 
     def _publish(self, device: Device) -> None:
         self._bus.publish(

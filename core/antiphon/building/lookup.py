@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from antiphon.building.models import Device
+from antiphon.building.troubles import Troubles
 from antiphon.plugins.devices import DeviceQuery, DeviceView
 from antiphon.store import total
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.scope import scoped
 from antiphon.types import Principal, Role
+
+_COLUMNS = tuple(name for name in DeviceView.model_fields if name != "problems")
 
 
 async def seen_by(principal: Principal) -> QuerySet[Device]:
@@ -38,29 +43,18 @@ def matching(rows: QuerySet[Device], query: DeviceQuery) -> QuerySet[Device]:
     return rows
 
 
-async def views_of(rows: QuerySet[Device]) -> list[DeviceView]:
+async def views_of(rows: QuerySet[Device], troubles: Troubles) -> list[DeviceView]:
     """All of them, for many at once."""
     # Of plain values: objects of the ORM would take five times as long, and there may be many.
-    names = tuple(DeviceView.model_fields)
-    found = await rows.values_list(*names)
-    return [DeviceView.model_validate(dict(zip(names, row, strict=True))) for row in found]
+    found = await rows.values_list(*_COLUMNS)
+    return [_shown(dict(zip(_COLUMNS, row, strict=True)), troubles) for row in found]
 
 
-def view_of(device: Device) -> DeviceView:
+def view_of(device: Device, troubles: Troubles) -> DeviceView:
     """One of them."""
-    return DeviceView(
-        id=device.id,
-        client_id=device.client_id,
-        zone_id=device.zone_id,
-        name=device.name,
-        device_type=device.device_type,
-        device_id=device.device_id,
-        model=device.model,
-        firmware_version=device.firmware_version,
-        ip_address=device.ip_address,
-        is_online=device.is_online,
-        volume=device.volume,
-        muted=device.muted,
-        latency_ms=device.latency_ms,
-        last_seen=device.last_seen,
-    )
+    return _shown({name: getattr(device, name) for name in _COLUMNS}, troubles)
+
+
+def _shown(columns: dict[str, Any], troubles: Troubles) -> DeviceView:
+    problems = troubles.of(columns["id"])
+    return DeviceView.model_validate({**columns, "problems": problems})

@@ -79,6 +79,11 @@ class DeviceView(Frozen):
     muted: bool = False
     latency_ms: int
     last_seen: datetime | None
+    problems: tuple[str, ...] = Field(
+        default=(),
+        description="What a person should look at: `silent` where nothing is heard from it though "
+        "its zone plays.",
+    )
 
 
 class DeviceQuery(ListQuery):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -17,6 +18,26 @@ from antiphon_devices.accounts.rights import Rights, of_device
 
 PASSWORDS = "passwords"
 ACCESS = "access"
+
+
+class Hint:
+    """Has the broker read its files again: at once, and once more when no change came for a while.
+
+    A hint that comes while mosquitto starts, or while it obeys the one before, is lost on it; the
+    account would then be unknown until the next change.
+    """
+
+    def __init__(self, send: Callable[[], None], again_s: float = 1.0) -> None:
+        self._send = send
+        self._again_s = again_s
+        self._again: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        """Something changed; called on the loop."""
+        self._send()
+        if self._again is not None:
+            self._again.cancel()
+        self._again = asyncio.get_running_loop().call_later(self._again_s, self._send)
 
 
 class FileKeeper(Keeper):
@@ -38,7 +59,7 @@ class FileKeeper(Keeper):
         self._root = root
         self._book = book
         self._fixed = fixed
-        self._reload = reload
+        self._reload = Hint(reload)
         self._written: tuple[str, str] | None = None
 
     async def put(self, account: Account, password: str) -> None:  # noqa: ARG002  the hash does

@@ -137,6 +137,30 @@ async def test_assigning_moves_the_sound_and_adopting_sets_the_zones_volume(hous
         await left.hears_nothing()
 
 
+async def test_one_that_is_muted_is_silent_alone_and_keeps_its_volume(house: House) -> None:
+    shop, port = house.tenant.shop.id, house.snapcast.stream_port
+    async with (
+        tone(house.sinks[shop], 440),
+        loudspeaker(port, "left", house.folder) as left,
+        loudspeaker(port, "right", house.folder) as right,
+    ):
+        views = {n: await house.until(n, lambda view: view.is_online) for n in ("left", "right")}
+        for view in views.values():
+            await house.devices.update(ADMIN, view.id, DeviceUpdate(zone_id=shop))
+        await left.hears(440)
+        muted = await house.devices.set_muted(ADMIN, views["left"].id, muted=True)
+        assert (muted.muted, muted.volume) == (True, 40)
+        await left.hears_nothing()
+        await right.hears(440)
+        # One that is muted and turned up meanwhile stays silent.
+        await house.devices.set_volume(ADMIN, views["left"].id, 60)
+        await eventually(lambda: on_server(house, "left") == (60, shop))
+        await left.hears_nothing()
+        heard = await house.devices.set_muted(ADMIN, views["left"].id, muted=False)
+        assert (heard.muted, heard.volume) == (False, 60)
+        await left.hears(440)
+
+
 async def test_a_killed_server_comes_back_with_volumes_and_zones(house: House) -> None:
     shop = house.tenant.shop.id
     async with (

@@ -91,7 +91,13 @@ async def bridging(
         mqtt = await world.mqtt.accept()
         log = logging.getLogger("test.homeassistant")
         bridge = Bridge(
-            mqtt, settings, log, public_url=world.public_url, quiet_s=QUIET_S, jitter_s=JITTER_S
+            mqtt,
+            settings,
+            log,
+            public_url=world.public_url,
+            names_file=world.data_dir.parent / "names.json",
+            quiet_s=QUIET_S,
+            jitter_s=JITTER_S,
         )
         await bridge.run()
 

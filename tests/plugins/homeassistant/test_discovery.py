@@ -20,10 +20,13 @@ from tests.plugins.homeassistant.conftest import (
     Home,
     bridging,
     home_of,
+    lasting_broker,
 )
 
 from antiphon.events import ChoicesChanged, ZoneChanged
 from antiphon.types import Playback
+from antiphon_homeassistant.house import Place, Rank
+from antiphon_homeassistant.naming import FirstNames
 from antiphon_homeassistant.settings import Style
 
 _USE = Path(__file__).parents[3] / "docs" / "use"
@@ -250,15 +253,46 @@ async def test_a_new_name_changes_no_id(home: Home, world: World) -> None:
     await home.sees(lambda e: e[volume]["device"]["name"].startswith("Foyer"))
     await home.sees(lambda e: e.keys() == before.keys())
     assert home.configs.keys() == topics
-    assert home.entities[volume]["object_id"] == "antiphon_foyer_o_1_volume"
+    assert [e["object_id"] for e in home.entities.values()] == [
+        e["object_id"] for e in before.values()
+    ]
     assert home.entities[volume]["device"]["identifiers"] == before[volume]["device"]["identifiers"]
 
 
-async def test_a_name_without_latin_letters_still_makes_an_id(home: Home, world: World) -> None:
-    world.devices.change(world.device.id, name="大堂")
-    volume = "antiphon_02-42-ac-11-00-02_volume"
-    await home.sees(lambda e: e[volume]["device"]["name"] == "大堂")
-    assert home.entities[volume]["object_id"] == "antiphon_02_42_ac_11_00_02_volume"
+async def test_ids_outlast_a_rename_a_restart_and_another_style(world: World) -> None:
+    def ids(home: Home) -> dict[str, str]:
+        return {key: entity["default_entity_id"] for key, entity in home.entities.items()}
+
+    world.devices.change(world.device.id, name=world.zone.name)  # one is called as the other
+    async with lasting_broker(world), home_of(world) as home:
+        async with bridging(world, Style.ENTITY):
+            await home.settled(EVERYTHING)
+            before, old = ids(home), set(home.configs)
+        assert len(set(before.values())) == len(before)
+        world.zones.change(world.zone.zone_id, name="Foyer")
+        world.devices.change(world.device.id, name="Left")
+        async with bridging(world, Style.DEVICE):
+            await home.integrator.until(lambda: bool(home.configs) and not set(home.configs) & old)
+            await home.settled(EVERYTHING)
+            assert ids(home) == before
+            assert {e["device"]["name"] for e in home.entities.values()} >= {"Foyer", "Left"}
+
+
+def test_a_name_without_latin_letters_still_makes_an_id_and_none_is_made_twice(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "deep" / "names.json"
+    names = FirstNames(file)
+    player, zone = Place(Rank.PLAYER, "c", "02-42-ac"), Place(Rank.ZONE, "c", "z")
+    assert names.of(player, "大堂") == "02_42_ac"
+    assert names.of(zone, 'Foyer "Ö"/+#\u2192 {{ 1 }}') == "foyer_o_1"
+    assert names.of(Place(Rank.ZONE, "c", "y"), "Foyer O 1") == "foyer_o_1_2"
+    assert names.of(Place(Rank.ZONE, "d", "x"), "Foyer O 1") == "foyer_o_1_3"
+    names.save()
+    assert FirstNames(file).of(zone, "Lobby") == "foyer_o_1"
+    for rubbish in ("[half", "[]"):
+        file.write_text(rubbish)
+        assert FirstNames(file).of(zone, "Lobby") == "lobby"
 
 
 async def test_a_player_that_moves_hangs_on_its_new_zone(home: Home, world: World) -> None:
