@@ -7,13 +7,13 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.devices.contract import published
+from tests.fakes.empty_database import put_empty_database
 
 from antiphon.settings import HttpSettings, Loaded, Settings, SnapcastSettings
 from antiphon.store import Database, open_database
@@ -56,36 +56,9 @@ def loaded_for(settings_for: SettingsFor, migrated: Migrated) -> LoadedFor:
 
 
 @pytest.fixture(scope="session")
-def _empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the tables of the core and all plugins; made once, for it takes a while.
-
-    Made in a process of its own: a loop of ours would disturb those of the tests.
-    """
-    folder = tmp_path_factory.mktemp("empty")
-    script = (
-        "import asyncio, pathlib, sys\n"
-        "from antiphon.plugins.manager import load_plugins\n"
-        "from antiphon.store import open_database\n"
-        "async def main():\n"
-        "    tables = load_plugins().tables()\n"
-        "    async with open_database('', pathlib.Path(sys.argv[1]), tables) as database:\n"
-        "        assert not database.failed, database.failed\n"
-        "asyncio.run(main())\n"
-    )
-    path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, env=path, timeout=120)
-    return folder / FILE_NAME
-
-
-@pytest.fixture
-def migrated(_empty_database: Path) -> Migrated:
+def migrated() -> Migrated:
     """Puts a database with all tables and no rows into a data directory, which is made."""
-
-    def put(data_dir: Path) -> None:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_empty_database, data_dir / FILE_NAME)
-
-    return put
+    return put_empty_database
 
 
 @pytest.fixture

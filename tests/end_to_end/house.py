@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from tests.fakes.empty_database import put_empty_database
 from tests.fakes.witness import Witness
 from tests.sounds import RATE, Sound, level_db
 
@@ -50,6 +51,7 @@ class House:
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
+        put_empty_database(self.data_dir)
         self.log = folder / "server.log"
         self._token = ""
         self._stack = ExitStack()

@@ -18,7 +18,7 @@ _COARSE_LOOKS = 25
 _COARSE_S = 0.012
 _FINE_LOOKS = 100
 _FINE_S = 0.003
-_AT_ONCE_S = 0.02
+_EMPTY_S = 0.005
 _JUMP_S = 0.035  # more than writer and reader, who take turns, move it
 _STRAYS = 3
 _FADE_FRAMES = 240  # 5 ms
@@ -45,12 +45,11 @@ class Cushion:
         waiting_s = sink.waiting_s()
         if waiting_s is None or self.due:
             return
-        if sink.lost_bytes or self._has_moved(waiting_s):
-            self._looks = 0  # nobody reads, or something happened: measure anew
+        if sink.lost_bytes or waiting_s < _EMPTY_S or self._has_moved(waiting_s):
+            # Nobody reads, or somebody takes all at once, or something happened: measure anew.
+            self._looks = 0
         self._looks += 1
         self.mean_s += (waiting_s - self.mean_s) / min(self._looks, _FINE_LOOKS)
-        if self.mean_s < _AT_ONCE_S:
-            return  # whoever takes all at once wants no cushion
         off_s = self._depth_s - self.mean_s
         is_coarse = self._looks >= _COARSE_LOOKS and abs(off_s) > _COARSE_S
         is_fine = self._looks >= _FINE_LOOKS and abs(off_s) > _FINE_S

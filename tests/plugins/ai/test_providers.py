@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from tests.conftest import free_port
+from tests.conftest import Migrated, free_port
 from tests.fakes.ai_service import KEY, ai_service
 from tests.fakes.plugin_api import Caller, plugin_api
 from tests.fakes.plugin_context import plugin_context
@@ -53,7 +53,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+async def office(tmp_path: Path, migrated: Migrated) -> AsyncIterator[Office]:
+    migrated(tmp_path / "data")
     async with open_database("", tmp_path / "data", {"ai": TABLES}) as database:
         assert not database.failed
         context = plugin_context("ai", AiSettings(), tmp_path, jobs := JobRunner(EventBus()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.conftest import Migrated
 from tests.fakes.plugin_api import Caller, PluginApi, plugin_api
 from tests.fakes.plugin_context import plugin_context
 from tests.fakes.speech import ToneEngine
@@ -43,7 +44,10 @@ def settings() -> AnnouncementsSettings:
 
 
 @pytest.fixture
-async def shop(tmp_path: Path, settings: AnnouncementsSettings) -> AsyncIterator[Shop]:
+async def shop(
+    tmp_path: Path, settings: AnnouncementsSettings, migrated: Migrated
+) -> AsyncIterator[Shop]:
+    migrated(tmp_path / "data")
     bus = EventBus()
     async with (
         open_database(

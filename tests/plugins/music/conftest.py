@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,23 +100,11 @@ class World:
         return sorted(path for path in self.media_dir.rglob("*") if path.is_file())
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with all tables and no rows; making the tables takes a second or two."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        async with open_database("", folder, {"music": MUSIC}):
-            pass
-
-    asyncio.run(make())
-    return folder
-
-
 @pytest.fixture
-def data_dir(tmp_path: Path, template: Path) -> Path:
+def data_dir(tmp_path: Path, migrated: Migrated) -> Path:
     """A data directory of this test's own."""
-    return Path(shutil.copytree(template, tmp_path / "data"))
+    migrated(tmp_path / "data")
+    return tmp_path / "data"
 
 
 @pytest.fixture
