@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientResponse, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
+from tests.conftest import Migrated
 
 from antiphon.api.authentication import Authenticator
 from antiphon.api.dispatch import mount
