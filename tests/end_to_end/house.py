@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -238,20 +239,40 @@ class House:
 
 
 class Loudspeaker:
-    """snapclient with its file player: writes exactly what a listener would hear."""
+    """snapclient with its file player: writes exactly what a listener would hear.
+
+    snapclient 0.26 now and then dies of a segmentation fault when its server goes away. It is
+    started again, as its unit in Debian (Restart=on-failure) does.
+    """
 
     def __init__(self, path: Path, name: str, port: int) -> None:
         self.path = path
-        self._process = subprocess.Popen(
-            ["snapclient", "-h", "127.0.0.1", "-p", str(port), "--hostID", name,
-             "--player", f"file:filename={path}"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        self._command = [
+            "snapclient", "-h", "127.0.0.1", "-p", str(port), "--hostID", name,
+            "--player", f"file:filename={path}",
+        ]  # fmt: skip
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._process = self._start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _keep(self) -> None:
+        while not self._stopped.is_set():
+            self._process.wait()
+            with self._lock:
+                if not self._stopped.is_set():
+                    self._process = self._start()
 
     def stop(self) -> None:
-        self._process.terminate()
+        with self._lock:
+            self._stopped.set()
+            self._process.terminate()
         self._process.wait(10)
+        self._keeper.join(10)
 
     @property
     def frames(self) -> int:
