@@ -10,7 +10,7 @@ from tests.fakes.database import Tenant, memory_database
 from tests.fakes.queries import counted
 
 from antiphon.building.models import Device
-from antiphon.playback.models import PlayEvent
+from antiphon.playback.models import PlaybackState, PlayEvent
 from antiphon.plugins import Media, MediaRef, MediaRegistry, MediaSource, MediaTotals
 from antiphon.types import Playback
 
@@ -47,7 +47,8 @@ async def test_figures_of_ones_own(stage: Stage) -> None:
     await Device.create(client=stage.ours.client, name="Off", device_id="off")
     stage.ours.client.max_storage_gb = 2.5
     await stage.ours.client.save()
-    stage.zones.change(stage.ours.bar.id, playback=Playback.PAUSED)
+    await PlaybackState.create(zone=stage.ours.shop, playback=Playback.PLAYING)
+    await PlaybackState.create(zone=stage.ours.bar, playback=Playback.PAUSED)
     await events(stage.ours, "completed", "completed", "cut", "")
     await events(stage.ours, "completed", at=datetime.now(UTC) - timedelta(days=2))
     await PlayEvent.create(

@@ -80,9 +80,7 @@ def stats_routes(parts: ApiParts) -> list[Route]:
         principal = request.principal
         client = await _client(principal, request.query.client_id)
         key = client.id if client is not None else None
-        views = [
-            view for view in await parts.zones.views(principal) if key in (None, view.client_id)
-        ]
+        zones = await _by_playback(_of(scoped(Zone, principal), key))
         devices = await _online(_of(scoped(Device, principal), key))
         began_at = _midnight(client.timezone if client is not None else "UTC")
         media = {
@@ -90,8 +88,8 @@ def stats_routes(parts: ApiParts) -> list[Route]:
             for kind, by_client in (await parts.media.totals(key)).items()
         }
         return Stats(
-            zones=len(views),
-            zones_playing=sum(view.playback is Playback.PLAYING for view in views),
+            zones=zones.total(),
+            zones_playing=zones[Playback.PLAYING],
             devices=devices.total(),
             devices_online=devices[True],
             day_began_at=began_at,
@@ -169,6 +167,13 @@ async def _count(rows: QuerySet[Any], clients: list[UUID]) -> Counter[UUID]:
 
 def _stored(media: Iterable[Mapping[UUID, MediaTotals]], client_id: UUID) -> int:
     return sum(by_client[client_id].bytes for by_client in media if client_id in by_client)
+
+
+async def _by_playback(rows: QuerySet[Zone]) -> Counter[Playback | None]:
+    """How many zones play; what is kept is at most a moment behind what is heard."""
+    column = "playback_state__playback"
+    counted = rows.annotate(n=Count("id")).group_by(column).values_list(column, "n")
+    return Counter({Playback(state) if state else None: n for state, n in await counted})
 
 
 async def _online(rows: QuerySet[Device]) -> Counter[bool]:
