@@ -14,6 +14,7 @@ from antiphon_scheduling.models import ScheduleCalendar
 from antiphon_scheduling.places import devices_of, floors_of
 from antiphon_scheduling.plan import Plan
 from antiphon_scheduling.playlists.models import ChannelPlaylist
+from antiphon_scheduling.playlists.music import has_music
 from antiphon_scheduling.recurrence import Recurrence
 from antiphon_scheduling.rules import Rules
 from antiphon_scheduling.views import ChangeSchedule, NewSchedule
@@ -38,11 +39,11 @@ class Checks:
             raise Invalid(wrong)
 
     async def media(self, client_id: UUID, config: Recurrence | None) -> list[FieldError]:
-        """The announcements, folders and playlists that are not there."""
+        """The announcements, folders and playlists that are not there or have nothing to play."""
         return [
-            FieldError(f"config.{field}", f"there is no {kind} {key}")
+            FieldError(f"config.{field}", wrong)
             for kind, field, key in _named(config)
-            if not await self._exists(client_id, kind, key)
+            if (wrong := await self._what_is_wrong(client_id, kind, key))
         ]
 
     def check_that_it_comes(self, plan: Plan) -> datetime:
@@ -77,10 +78,14 @@ class Checks:
         views = await self._context.zones.views(principal)
         return {view.zone_id for view in views if view.client_id == client_id}
 
-    async def _exists(self, client_id: UUID, kind: str, key: UUID) -> bool:
+    async def _what_is_wrong(self, client_id: UUID, kind: str, key: UUID) -> str:
         if kind == "channel playlist":
             rows = ChannelPlaylist.filter(id=key, client_id=client_id, deleted_at__isnull=True)
-            return await rows.exists()
+            if (playlist := await rows.first()) is None:
+                return f"there is no {kind} {key}"
+            if not await has_music(self._context.media, playlist):
+                return f"“{playlist.name}” has no music yet: put some into it first"
+            return ""
         ref = MediaRef(kind=kind, value=str(key))
         try:
             if kind == "folder":
@@ -88,10 +93,10 @@ class Checks:
             else:
                 await self._context.media.resolve(client_id, ref)
         except NotFound:
-            return False
+            return f"there is no {kind} {key}"
         except Refused:
-            return True  # it may not be played now, but perhaps when its time has come
-        return True
+            return ""  # it may not be played now, but perhaps when its time has come
+        return ""
 
 
 def _named(config: Recurrence | None) -> Iterator[tuple[str, str, UUID]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from tests.plugins.scheduling.conftest import Station
 from antiphon.tenancy.models import Client
 from antiphon.types import Role
 from antiphon_scheduling.models import Schedule
+from antiphon_scheduling.playlists.models import ChannelPlaylist
 
 NOWHERE = "00000000-0000-0000-0000-00000000dead"
 
@@ -32,6 +34,9 @@ async def test_bad_input_is_refused_by_field_and_makes_nothing(station: Station)
     known = {"announcements": [str(station.announcements.known[0])]}
     gone = {"announcements": [NOWHERE]}
     good = {"offset_s": 0, **known}
+    silent = await ChannelPlaylist.create(
+        client=station.client, name="Silent", settled_until=datetime.now(UTC)
+    )
     bad: list[tuple[dict[str, Any], str]] = [
         ({"config": station.every(0)}, "config.interval.every_min"),
         ({"config": station.every(5) | {"announcements": []}}, "config.interval.announcements"),
@@ -55,6 +60,11 @@ async def test_bad_input_is_refused_by_field_and_makes_nothing(station: Station)
             "config.cron.music.folder_ids",
         ),
         ({"config": _music({"do": "play", "folder_ids": [NOWHERE]})}, "config.music.folder_ids.0"),
+        ({"config": _music({"do": "play", "playlist_id": NOWHERE})}, "config.music.playlist_id"),
+        (
+            {"config": _music({"do": "play", "playlist_id": str(silent.id)})},
+            "config.music.playlist_id",
+        ),
         ({"config": station.every(5) | {"music": {"do": "stop"}}}, "config.interval"),
         ({"rules": {"starts_on": "2026-06-02", "ends_on": "2026-06-01"}}, "rules.ends_on"),
         ({"rules": {"ends_on": "2026-04-30"}}, "rules"),
