@@ -38,7 +38,7 @@ _IN_FLIGHT = 64
 _FILTERS_AT_ONCE = 200
 _MAX_QUEUED_INCOMING = 200_000  # as many as our own broker keeps for us
 # A loudspeaker is to be seen again within seconds of its broker, however long that was away.
-_MOST_DELAY_S = 4.0
+_MOST_DELAY_S = 3.0
 # An account may be made at any moment, and whoever makes it stands there and waits.
 _REFUSED_DELAY_S = 2.0
 # Answers to a log-in of MQTT 5: bad user name or password, not authorised.
