@@ -45,7 +45,7 @@ def looked(cushion: Cushion, pipe: Pipe, times: int) -> None:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.001, 0.009, 0.0199])
-@pytest.mark.parametrize("depth_s", [0.05, 0.1, 0.135, 0.14, 0.18, 0.32])
+@pytest.mark.parametrize("depth_s", [0.07, 0.1, 0.135, 0.14, 0.18, 0.32])
 def test_any_depth_is_brought_to_the_wanted_one(depth_s: float, after_s: float) -> None:
     pipe, cushion = Pipe(depth_s, after_s), Cushion()
     looked(cushion, pipe, 400)

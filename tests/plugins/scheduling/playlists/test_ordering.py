@@ -52,6 +52,11 @@ def violations(past: list[Song], found: Round, gap_s: float) -> list[tuple[Rule,
     return [one for one in wrong if one[1] >= 0]
 
 
+def gaps_s() -> st.SearchStrategy[float]:
+    """Never exactly the sum of some lengths, where the last bit of a float would decide."""
+    return st.integers(0, 3_600).map(lambda seconds: seconds + 1 / 3)
+
+
 @busy
 @given(libraries(), st.text(max_size=5), st.booleans(), st.floats(0, 7_200))
 def test_a_round_plays_each_song_as_often_as_it_weighs(
@@ -64,7 +69,7 @@ def test_a_round_plays_each_song_as_often_as_it_weighs(
 
 
 @busy
-@given(libraries(), st.floats(0, 3_600), st.integers(0, 99))
+@given(libraries(), gaps_s(), st.integers(0, 99))
 def test_every_broken_rule_is_reported_and_no_other(
     songs: list[Song], gap_s: float, seed: int
 ) -> None:
