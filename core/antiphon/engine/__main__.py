@@ -15,7 +15,7 @@ from antiphon.engine.protocol import SAMPLE_RATE, Command, Ready, Report, decode
 from antiphon.engine.renderer import Renderer
 
 _LOST_AFTER_S = 0.12  # snapserver waits for 150 ms; later than this, somebody heard a gap
-_SETTLED_S = 0.5
+_SETTLED_S = 0.3
 _LOOK_EVERY_S = (0.04, 0.08)
 _GIVE_UP_AFTER_S = 1.0  # a machine that slept does not play what it missed
 
@@ -83,7 +83,7 @@ def _run(link: _Link) -> None:
                 link.flush()
             if wait > 0:
                 continue
-            if -wait > block_s:  # what is written in a burst tells nothing of the reader
+            if -wait > 2 * block_s:  # what is written in a burst tells nothing of the reader
                 look_at = now + _SETTLED_S
             late_s = -wait if -wait > _LOST_AFTER_S else 0.0
             if late_s > worst_s:  # what has been counted of this delay is not counted again
