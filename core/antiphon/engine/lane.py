@@ -12,8 +12,9 @@ from antiphon.engine.gains import SILENCE_DB, db_to_gain, duck_gain, volume_gain
 from antiphon.engine.limiter import AHEAD_FRAMES, Limiter
 from antiphon.engine.programme import Programme
 from antiphon.engine.protocol import SAMPLE_RATE, Configure, Level
-from antiphon.engine.ramps import Mix, Ramp, to_s16
+from antiphon.engine.ramps import Mix, Ramp, count, to_s16
 from antiphon.engine.sink import Sink, TapSink
+from antiphon.engine.still import Block, Part, still_block
 from antiphon.engine.voice import Voice
 
 _VOLUME_S = 0.05
@@ -21,7 +22,6 @@ _SWAP_S = 0.04
 _FALLBACK_S = 1.0
 _QUIET = 32768 * 10 ** (-60 / 20)  # music that nobody hears
 METER_EVERY = 10  # one block in ten is looked at: enough to tell level and silence
-_SILENCE: Samples = np.zeros((SAMPLE_RATE, 2), np.int16)
 _LN_PER_DB = float(np.log(10.0) / 20.0)
 
 
@@ -43,8 +43,7 @@ class _Meter:
 class Lane:
     """Mixes one zone, block by block, on the mixing thread.
 
-    While nothing is mixed (the lane is calm) the programme's samples pass through: untouched at
-    volume 100, scaled once for all zones of one volume below it.
+    While no gain moves (the lane is even), lanes that hear the same share their blocks.
     """
 
     def __init__(self, zone: str, sink: Sink, volume: int, levels: Configure) -> None:
@@ -66,8 +65,8 @@ class Lane:
         self._safety: Fallback | None = None
         self._safety_gain = Ramp(0.0)
         self._quiet_s = 0.0
-        self._silence = b""
-        self._calm = False
+        self._even = False
+        self._parts: tuple[Part, ...] = ()  # what is heard while it is even
         self._cushion = Cushion()
 
     @property
@@ -109,7 +108,7 @@ class Lane:
         self._safety = fallback
         self._safety_gain.jump(0.0)
         self._quiet_s = 0.0
-        self._calm = False
+        self._even = False
 
     def configure(self, levels: Configure) -> None:
         """Take over new levels and ramps; the ones under way end as they began."""
@@ -123,18 +122,18 @@ class Lane:
         self._leaving, self._programme = self._programme, programme
         self._joining = Ramp(0.0)
         self._joining.to(1.0, _SWAP_S)
-        self._calm = False
+        self._even = False
 
     def set_volume(self, percent: int) -> None:
         """Move to a volume."""
         self._volume.to(volume_gain(percent), _VOLUME_S)
-        self._calm = False
+        self._even = False
 
     def speak(self, voice: Voice) -> None:
         """Let a call be heard and start to duck the music for it."""
         self.voice = voice
         self._voice_gain = Ramp(1.0)
-        self._calm = False
+        self._even = False
         if voice.pauses:
             self._presence.to(0.0, self._levels.duck_down_s if self.audible else 0.0)
         self._duck()
@@ -142,6 +141,7 @@ class Lane:
     def hush(self, fade_s: float) -> None:
         """Fade the call out here; `hushed` tells when it is gone."""
         self._voice_gain.to(0.0, fade_s)
+        self._even = False
 
     @property
     def hushed(self) -> bool:
@@ -151,6 +151,7 @@ class Lane:
     def release(self) -> None:
         """The call is over: let the music come back up; what begins behind it comes as it is."""
         self.voice = None
+        self._even = False
         if self.audible:
             self._duck_db.to(0.0, self._levels.duck_up_s)
             self._presence.to(1.0, self._levels.duck_up_s)
@@ -167,51 +168,58 @@ class Lane:
             bed_db = duck_gain(self.voice.lufs, self._programme.lufs, self._levels.duck_gap_lu)
         if bed_db != self._duck_db.target:
             self._duck_db.to(bed_db, self._levels.duck_down_s)
+            self._even = False
 
     def process(self, frame: int, frames: int, *, metered: bool) -> None:
         """Mix the block that starts at `frame` and hand it to the sink; look at its level too."""
-        programme = self._programme
-        if self._calm:
-            gain = self._volume.value
-            block = programme.at_volume(frame, frames, gain) if programme and gain else None
-        else:
-            block = self._mix(frame, frames, programme)
-            self._calm = self._is_calm()
+        if self.voice is not None:
+            self._duck()  # it follows the track that is heard
+        block = still_block(frame, frames, self._parts) if self._even else None
+        if block is None or not self._passes(block):
+            block = Block.of(self._mix(frame, frames))
+            self._settle()
         if self._cushion.due:
-            block = self._cushion.splice(_SILENCE[:frames] if block is None else block)
-        data = self._silent(frames) if block is None else block.data.cast("B")
-        self.sink.write(data)
+            block = Block.of(self._cushion.splice(block.samples))
+        self.sink.write(block.data)
         if self.tap is not None:
-            self.tap.write(data)
+            self.tap.write(block.data)
         if metered:
             self._measure(block)
             self._watch(METER_EVERY * frames / SAMPLE_RATE)
 
-    def _is_calm(self) -> bool:
-        return (
-            self.voice is None
-            and self._duck_db.value == 0.0
-            and self._safety_gain.value == 0.0
-            and self._presence.value == 1.0
-            and not self._limiter.acting
-            and self._is_even()
-        )
+    def _passes(self, block: Block) -> bool:
+        """Whether no limiter is needed: music alone was measured when it came into the library."""
+        return self.voice is None or self._limiter.passes(block.samples, block.at_most)
+
+    def _settle(self) -> None:
+        """Find out whether the lane is even from here on, and what is heard then."""
+        self._even = self._is_even()
+        if not self._even:
+            return
+        volume = self._volume.value
+        music = volume * db_to_gain(self._duck_db.value) * self._presence.value
+        parts: list[Part] = []
+        if self._programme is not None and music:
+            parts.append((self._programme, music))
+        if self.voice is not None:
+            parts.append((self.voice, volume * self._voice_gain.value))
+        self._parts = tuple(parts)
 
     def _is_even(self) -> bool:
-        """Whether no gain moves."""
+        """Whether no gain moves, and nothing is heard but the programme and a call."""
         ramps = (
             self._volume, self._duck_db, self._voice_gain, self._presence, self._joining,
             self._safety_gain,
         )  # fmt: skip
-        return self._leaving is None and not any(ramp.moving for ramp in ramps)
+        return (
+            self._leaving is None
+            and self._safety_gain.value == 0.0
+            and not self._limiter.acting
+            and not any(ramp.moving for ramp in ramps)
+        )
 
-    def _silent(self, frames: int) -> memoryview:
-        if len(self._silence) != frames * 4:
-            self._silence = bytes(frames * 4)
-        return memoryview(self._silence)
-
-    def _mix(self, frame: int, frames: int, programme: Programme | None) -> Samples:
-        self._duck()  # it follows the track that is heard
+    def _mix(self, frame: int, frames: int) -> Samples:
+        programme = self._programme
         gains_at_most = self._gains_at_most()
         leaving = self._leaving
         volume = self._gains(self._volume, frames)
@@ -265,12 +273,12 @@ class Lane:
 
     @staticmethod
     def _gains(ramp: Ramp, frames: int) -> Mix | np.float32:
-        return ramp.block(frames)[:, None] if ramp.moving else np.float32(ramp.value)
+        return ramp.block(frames) if ramp.moving else np.float32(ramp.value)
 
     def _bed(self, frames: int) -> Mix | np.float32:
         """The duck's gains for the music."""
         if self._duck_db.moving:
-            line: Mix = np.exp(self._duck_db.block(frames) * np.float32(_LN_PER_DB))[:, None]
+            line: Mix = np.exp(self._duck_db.block(frames) * np.float32(_LN_PER_DB))
             return line
         return np.float32(db_to_gain(self._duck_db.value))
 
@@ -279,8 +287,9 @@ class Lane:
         music = None if self.is_away else leaving.render(frame, len(mixed))
         if music is not None:
             gain = self._volume.value * self._presence.value
-            line = np.linspace(gain, 0.0, len(mixed), dtype=np.float32)
-            mixed += music * line[:, None]
+            line = count(0, len(mixed))
+            line *= np.float32(-gain / len(mixed))
+            mixed += music * (line + np.float32(gain))
 
     def _add_fallback(self, mixed: Mix, frame: int, gains: Mix | np.float32) -> None:
         if self._safety is None:
@@ -296,21 +305,18 @@ class Lane:
         if self.voice is not None:
             return  # for which the music may have made way
         is_asked = programme is not None and programme.is_asked_to_play
-        is_quiet = is_asked and programme is not None and programme.peak() < _QUIET
+        is_quiet = is_asked and programme is not None and programme.loudest() < _QUIET
         self._quiet_s = self._quiet_s + seconds if is_quiet else 0.0
         if safety and self.has_fallen_back != (self._quiet_s >= safety.after_s):
             self._safety_gain.to(0.0 if self.has_fallen_back else 1.0, _FALLBACK_S)
-            self._calm = False
+            self._even = False
 
-    def _measure(self, block: Samples | None) -> None:
+    def _measure(self, block: Block) -> None:
         meter = self._meter
-        if block is None:
-            meter.samples += 1
-            return
-        flat = block.reshape(-1).astype(np.float32)
-        meter.squares += float(np.dot(flat, flat))
-        meter.samples += len(flat)
-        meter.peak = max(meter.peak, float(np.abs(flat).max()))
+        squares, highest = block.power
+        meter.squares += squares
+        meter.samples += len(block.data) // 2
+        meter.peak = max(meter.peak, highest)
 
     def level(self) -> Level:
         """What went out since the last call of this, in dBFS."""

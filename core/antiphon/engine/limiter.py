@@ -42,14 +42,14 @@ class Limiter:
     def __init__(self, ceiling_db: float) -> None:
         self._ceiling = 32768.0 * 10 ** (ceiling_db / 20)
         self._gain = 1.0
-        self._past: Mix = np.zeros((_TAPS, 2), np.float32)
+        self._past: Mix | NDArray[np.int16] = np.zeros((_TAPS, 2), np.float32)
 
     @property
     def acting(self) -> bool:
         """Whether the gain is still below 1."""
         return self._gain < 1.0
 
-    def passes(self, block: Mix, at_most: float) -> bool:
+    def passes(self, block: Mix | NDArray[np.int16], at_most: float) -> bool:
         """Whether a block needs no look: neither it nor what follows is louder than `at_most`."""
         if self.acting or at_most > _NEAR * self._ceiling:
             return False
@@ -66,7 +66,7 @@ class Limiter:
         peaks = _peaks(np.concatenate((past, whole)))[len(past) :]
         gain = self._gains(np.minimum(1.0, self._ceiling / np.maximum(peaks, 1.0)))
         gain = gain[: len(block)]
-        block *= gain.astype(np.float32)[:, None]
+        block *= np.repeat(gain.astype(np.float32)[:, None], block.shape[1], axis=1)
         self._gain = float(gain[-1])
 
     def _gains(self, allowed: _Line) -> _Line:

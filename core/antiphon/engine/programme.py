@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,23 +21,12 @@ from antiphon.engine.protocol import (
     TrackFinished,
     TrackStarted,
 )
-from antiphon.engine.ramps import DITHERED_AT_MOST, Mix, Ramp, to_s16
+from antiphon.engine.ramps import Mix, Ramp, count, to_s16
+from antiphon.engine.still import Stretch
 
 _SKIP_FADE_FRAMES = int(0.04 * SAMPLE_RATE)
 _PAUSE_FADE_S = 0.1
-_VOLUMES_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Scaled:
-    """Music at a volume, from `start` on."""
-
-    start: int
-    samples: Samples
-
-    def block(self, frame: int, frames: int) -> Samples | None:
-        at = frame - self.start
-        return self.samples[at : at + frames] if at + frames <= len(self.samples) else None
+_NOTHING: Samples = np.zeros((0, 2), np.int16)
 
 
 @dataclass(slots=True)
@@ -65,6 +54,7 @@ class Programme:
         ceiling_db: float = -1.5,
     ) -> None:
         self.name = name
+        self.kept: dict[Hashable, Stretch] = {}
         self.waits = False  # behind the current track, for as long as somebody wants to speak there
         self._limiter = Limiter(ceiling_db)
         self._starved_frames = 0
@@ -86,7 +76,6 @@ class Programme:
         self._rendered_at = -1
         self._rendered: Samples | None = None
         self._is_plain = False
-        self._scaled: dict[float, _Scaled] = {}
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -184,31 +173,16 @@ class Programme:
                 self._rendered = block if self._is_plain else self._padded(block, frames)
             else:
                 self._is_plain = False
-                self._scaled.clear()
+                self.kept.clear()
                 self._rendered = self._render(frames)
                 self._steady = self._is_steady()
         return self._rendered
 
-    def at_volume(self, frame: int, frames: int, gain: float) -> Samples | None:
-        """The same block with a gain of at most 1; zones at one volume share it too."""
-        music = self.render(frame, frames)
-        if music is None or gain == 1.0:
-            return music
-        scaled = self._scaled.get(gain)
-        if scaled is None or (block := scaled.block(frame, frames)) is None:
-            scaled = self._scaled[gain] = self._scale_ahead(music, frame, gain)
-            block = scaled.samples[:frames]
-        return block
-
-    def _scale_ahead(self, block: Samples, frame: int, gain: float) -> _Scaled:
-        """Scale a block, and with it what is sure to follow: one large step costs far less."""
-        if len(self._scaled) > _VOLUMES_AT_ONCE:
-            self._scaled.clear()
-        if self._steady and self._current is not None and not self._current.deck.ended:
-            ahead = self._current.deck.peek(DITHERED_AT_MOST - len(block))
-            block = np.concatenate((block, ahead))
-        mixed = np.multiply(block, np.float32(gain), dtype=np.float32)
-        return _Scaled(frame, to_s16(mixed, frame))
+    def peek(self, frames: int) -> Samples:
+        """At most that many frames that are sure to follow the block that was rendered last."""
+        if not self._steady or self._current is None or self._current.deck.ended:
+            return _NOTHING
+        return self._current.deck.peek(frames)
 
     def ahead(self) -> Samples | None:
         """What will follow the block that was rendered last, for a limiter; None if not sure."""
@@ -216,10 +190,6 @@ class Programme:
             return None
         ahead = self._current.deck.peek(AHEAD_FRAMES)
         return ahead if len(ahead) == AHEAD_FRAMES else None
-
-    def peak(self) -> float:
-        """The largest magnitude in the block that was rendered last."""
-        return peak(self._rendered)
 
     def loudest(self) -> float:
         """No magnitude in the block that was rendered last, or in `ahead`, is larger than this."""
@@ -256,7 +226,7 @@ class Programme:
         if self._outgoing is not None or self._fade_in:
             block = self._with_skip_fades(block, frames)
         if block is not None and self._pause.moving:
-            mixed: Mix = block * self._pause.block(frames)[:, None]
+            mixed: Mix = block * self._pause.block(frames)
             block = to_s16(mixed, self._rendered_at)
         elif self._pause.moving:
             self._pause.jump(self._pause.target)
@@ -330,11 +300,11 @@ class Programme:
         leaving = current.deck.take(min(wanted, self._crossing))
         coming = following.deck.take(len(leaving))
         done = self._crossing_of - self._crossing
-        phase = np.arange(done, done + len(leaving), dtype=np.float32)
+        phase = count(done, len(leaving))
         phase *= np.float32(np.pi / 2 / self._crossing_of)
         mixed: Mix = leaving.astype(np.float32)
-        mixed *= np.cos(phase)[:, None]
-        mixed[: len(coming)] += coming * np.sin(phase[: len(coming)])[:, None]
+        mixed *= np.cos(phase)
+        mixed[: len(coming)] += coming * np.sin(phase[: len(coming)])
         self._crossing -= len(leaving)
         return self._limited(mixed)
 
@@ -343,15 +313,14 @@ class Programme:
         if block is not None:
             mixed += block
         if self._fade_in:
-            count = min(self._fade_in, frames)
+            part = min(self._fade_in, frames)
             done = _SKIP_FADE_FRAMES - self._fade_in
-            line = np.arange(done, done + count, dtype=np.float32) / _SKIP_FADE_FRAMES
-            mixed[:count] *= line[:, None]
-            self._fade_in -= count
+            mixed[:part] *= count(done, part) / np.float32(_SKIP_FADE_FRAMES)
+            self._fade_in -= part
         if self._outgoing is not None:
-            count = min(len(self._outgoing), frames)
-            mixed[:count] += self._outgoing[:count]
-            self._outgoing = self._outgoing[count:] if len(self._outgoing) > count else None
+            part = min(len(self._outgoing), frames)
+            mixed[:part] += self._outgoing[:part]
+            self._outgoing = self._outgoing[part:] if len(self._outgoing) > part else None
         return self._limited(mixed)
 
     def _limited(self, mixed: Mix) -> Samples:
@@ -373,8 +342,8 @@ class Programme:
                     self._incoming = incoming
                     return
         if self.audible and (tail := self._take(_SKIP_FADE_FRAMES)) is not None:
-            line = np.linspace(1.0, 0.0, len(tail), dtype=np.float32)
-            self._outgoing = tail * line[:, None] * np.float32(self._pause.value)
+            line = 1 - count(0, len(tail)) / np.float32(len(tail))
+            self._outgoing = tail * line * np.float32(self._pause.value)
         self._finish("replaced")
         self._close(self._next)
         self._next = self._incoming = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.engine.protocol import SAMPLE_RATE
+from antiphon.engine.protocol import CHANNELS, SAMPLE_RATE
 
-Gains = NDArray[np.float32]
-Mix = NDArray[np.float32]
+Mix = NDArray[np.float32]  # shape (frames, 2)
+Gains = Mix  # one for each sample: a column that numpy spreads over two channels costs eight times
 
 
 class Ramp:
@@ -42,8 +42,8 @@ class Ramp:
         self.value = self.target = value
 
     def block(self, frames: int) -> Gains:
-        """The values of the next frames; moves on."""
-        line: Gains = np.arange(1, frames + 1, dtype=np.float32)
+        """The values of the next frames, at most `DITHERED_AT_MOST`; moves on."""
+        line = count(1, frames)
         line *= np.float32(self._step)
         line += np.float32(self.value)
         limit = np.minimum if self._step > 0 else np.maximum
@@ -52,6 +52,11 @@ class Ramp:
         arrived = end >= self.target if self._step >= 0 else end <= self.target
         self.value = self.target if arrived else end
         return line
+
+
+def count(start: int, frames: int) -> Gains:
+    """The numbers of frames from `start` on, for both channels; at most `DITHERED_AT_MOST`."""
+    return _COUNT[:frames] + np.float32(start)
 
 
 def to_s16(mixed: Mix, frame: int) -> NDArray[np.int16]:
@@ -70,5 +75,6 @@ def to_s16(mixed: Mix, frame: int) -> NDArray[np.int16]:
 
 
 DITHERED_AT_MOST = SAMPLE_RATE // 2
+_COUNT: Gains = np.repeat(np.arange(DITHERED_AT_MOST, dtype=np.float32)[:, None], CHANNELS, axis=1)
 _random = np.random.default_rng(1)
 _DITHER: Mix = np.sum(_random.random((2, SAMPLE_RATE, 2), np.float32) - 0.5, axis=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from antiphon.engine.codec import Samples
@@ -9,8 +11,11 @@ from antiphon.engine.deck import Deck, Feeder
 from antiphon.engine.limiter import AHEAD_FRAMES
 from antiphon.engine.protocol import SAMPLE_RATE, StartCall
 from antiphon.engine.ramps import Mix
+from antiphon.engine.still import Stretch
 
-_EDGE_FRAMES = int(0.04 * SAMPLE_RATE)
+_EDGE_S = 0.04
+_EDGE_FRAMES = int(_EDGE_S * SAMPLE_RATE)
+_NOTHING: Samples = np.zeros((0, 2), np.int16)
 _AFTER_CHIME_S = 0.15
 
 
@@ -25,6 +30,7 @@ class Voice:
     def __init__(self, command: StartCall, feeder: Feeder) -> None:
         clip, chime, after = command.clip, command.chime, command.chime_after
         self.lufs = clip.lufs
+        self.kept: dict[Hashable, Stretch] = {}
         self.pauses = command.pause
         self.started = False
         self.finished = False
@@ -39,7 +45,7 @@ class Voice:
         self._lead = 0
         self._heard = 0
         self._rendered_at = -1
-        self._rendered: Mix | None = None
+        self._rendered: Mix | Samples | None = None
         self._feed()
 
     @property
@@ -82,15 +88,31 @@ class Voice:
         self._wait = max(0, wait - lead_in)
         return self._wait + self._silence
 
-    def render(self, frame: int, frames: int) -> Mix | None:
-        """The block that starts at `frame`: float samples in s16 units, or None for silence.
+    def render(self, frame: int, frames: int) -> Mix | Samples | None:
+        """The block that starts at `frame`: samples in s16 units, or None for silence.
 
         Zones share the array: never write into it.
         """
         if frame != self._rendered_at:
             self._rendered_at = frame
-            self._rendered = self._render(frames)
+            self._feed()
+            if self._sure() >= frames:
+                self._heard += frames
+                self._rendered = self._clip.take(frames)
+            else:
+                self._rendered = self._render(frames)
         return self._rendered
+
+    def _sure(self) -> int:
+        """How many frames of the clip follow as they are, without an edge."""
+        clip = self._clip
+        is_in_clip = self._chime is None and not (self._wait or self._silence or self._rested)
+        return clip.available - _EDGE_FRAMES if is_in_clip and clip.heard_s >= _EDGE_S else 0
+
+    def peek(self, frames: int) -> Samples:
+        """At most that many frames that are sure to follow the block that was rendered last."""
+        sure = min(frames, self._sure())
+        return self._clip.peek(sure) if sure > 0 else _NOTHING
 
     def ahead(self) -> Samples | None:
         """The next samples, for a limiter; None while there are none or it is not sure."""
@@ -107,7 +129,6 @@ class Voice:
         return max(deck.loudest for deck in self._decks)
 
     def _render(self, frames: int) -> Mix | None:
-        self._feed()
         mixed: Mix = np.zeros((frames, 2), np.float32)
         at = 0
         while at < frames and not self.finished:
