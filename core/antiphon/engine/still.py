@@ -15,7 +15,6 @@ from antiphon.engine.protocol import CHANNELS
 from antiphon.engine.ramps import DITHERED_AT_MOST, Mix, to_s16
 
 _FRAME_BYTES = 2 * CHANNELS
-_STATES_AT_ONCE = 16
 
 
 class Source(Protocol):
@@ -116,15 +115,15 @@ def still_block(frame: int, frames: int, parts: Sequence[Part]) -> Block:
         samples = source.render(frame, frames)
         if samples is not None:
             heard.append((source, samples, gain))
-            key = gain if key is None else (key, id(source), gain)
+            key = gain if key is None else (key, source, gain)
     if not heard:
         return _silence(frames)
     kept = heard[0][0].kept
     stretch = kept.get(key)
     block = stretch.block(frame, frames) if stretch is not None else None
     if block is None:
-        if len(kept) > _STATES_AT_ONCE:
-            kept.clear()
+        for over in [state for state, stretch in kept.items() if stretch.end <= frame]:
+            del kept[over]
         stretch = kept[key] = _mix(frame, frames, heard)
         block = stretch.block(frame, frames)
         assert block is not None  # noqa: S101  it begins with it

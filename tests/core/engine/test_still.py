@@ -89,6 +89,13 @@ def test_a_block_knows_how_loud_it_is_at_most_and_so_what_follows_it(seconds: fl
     assert heard[-1].at_most == np.inf  # what follows is not known: the limiter has to look
 
 
+def test_what_is_over_is_not_kept() -> None:
+    music = Tape(noise(3.0))
+    for number in range(150):
+        still_block(number * FRAMES, FRAMES, ((music, 0.5 + number / 1000),))
+    assert len(music.kept) <= 26  # those that reach beyond this block: half a second's
+
+
 def test_silence_is_shared_and_has_no_power() -> None:
     silent = still_block(0, FRAMES, ((Tape(noise(0.0)), 1.0),))
     assert silent is still_block(960, FRAMES, ())
