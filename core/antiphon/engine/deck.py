@@ -48,6 +48,7 @@ class Deck:
         self._peaks: deque[float] = deque()  # one for each chunk
         self._left_peak = 0.0
         self._head = 0
+        self._taken = 0  # by the last `take`, if it lies in the first chunk
         self._produced = 0
         self._consumed = 0
         self._closed = False
@@ -94,8 +95,10 @@ class Deck:
         first = chunks[0]
         if len(first) - head > frames:  # nearly always: all of it lies in one chunk
             self._head = head + frames
+            self._taken = frames
             self._consumed += frames
             return first[head : head + frames]
+        self._taken = 0
         pieces = []
         wanted = frames
         left_peak = 0.0
@@ -117,6 +120,16 @@ class Deck:
         if not self._chunks:
             return _NOTHING
         return self._chunks[0][self._head : self._head + frames]
+
+    def at_hand(self, frames: int) -> Samples:
+        """What was taken last and what follows it, up to `frames` in all, as they lie in one chunk.
+
+        Nothing, where what was taken last does not lie in one.
+        """
+        if not self._taken or not self._chunks:
+            return _NOTHING
+        start = self._head - self._taken
+        return self._chunks[0][start : start + frames]
 
     def fill(self, cache: PcmCache | None = None) -> None:
         """Decode one more chunk. Blocks; called on the feeder's thread. Never raises."""

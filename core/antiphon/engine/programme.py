@@ -178,11 +178,11 @@ class Programme:
                 self._steady = self._is_steady()
         return self._rendered
 
-    def peek(self, frames: int) -> Samples:
-        """At most that many frames that are sure to follow the block that was rendered last."""
-        if not self._steady or self._current is None or self._current.deck.ended:
+    def at_hand(self, frames: int) -> Samples:
+        """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
+        if not self._is_plain or self._current is None or self._current.deck.ended:
             return _NOTHING
-        return self._current.deck.peek(frames)
+        return self._current.deck.at_hand(frames)
 
     def ahead(self) -> Samples | None:
         """What will follow the block that was rendered last, for a limiter; None if not sure."""

@@ -28,8 +28,11 @@ class Source(Protocol):
     def render(self, frame: int, frames: int) -> Samples | Mix | None:
         """The block that starts at `frame`, the same for everybody; None for silence."""
 
-    def peek(self, frames: int) -> Samples:
-        """At most that many frames that are sure to follow the block that was rendered last."""
+    def at_hand(self, frames: int) -> Samples:
+        """The block that was rendered last and what is sure to follow it, up to `frames` in all.
+
+        Nothing, where that is not known.
+        """
 
 
 Part = tuple[Source, float]  # with its gain
@@ -137,17 +140,19 @@ def _silence(frames: int) -> Block:
 
 def _mix(frame: int, frames: int, heard: list[tuple[Source, Samples | Mix, float]]) -> Stretch:
     """Mix a block, and with it what is sure to follow in all that is heard."""
-    aheads = [source.peek(DITHERED_AT_MOST - frames) for source, _, _ in heard]
-    sure = min(len(ahead) for ahead in aheads)
-    mixed = _MIX[: frames + sure]
-    for number, (_, samples, gain) in enumerate(heard):
-        if gain == 1.0 and len(heard) == 1 and samples.dtype == np.int16:  # it passes untouched
-            return Stretch(frame, np.concatenate((samples, aheads[0])), frames)
-        for part, into in ((samples, mixed[:frames]), (aheads[number][:sure], mixed[frames:])):
-            if number == 0:
-                np.multiply(part, np.float32(gain), out=into)
-            else:
-                into += np.multiply(part, np.float32(gain), dtype=np.float32)
+    longer = [source.at_hand(DITHERED_AT_MOST) for source, _, _ in heard]
+    sure = min(len(samples) for samples in longer)
+    parts: Sequence[Samples | Mix] = longer
+    if sure < frames:
+        parts, sure = [samples for _, samples, _ in heard], frames
+    if heard[0][2] == 1.0 and len(heard) == 1 and parts[0].dtype == np.int16:
+        return Stretch(frame, parts[0].astype(np.int16, copy=False), frames)  # untouched
+    mixed = _MIX[:sure]
+    for number, (part, (_, _, gain)) in enumerate(zip(parts, heard, strict=True)):
+        if number == 0:
+            np.multiply(part[:sure], np.float32(gain), out=mixed)
+        else:
+            mixed += np.multiply(part[:sure], np.float32(gain), dtype=np.float32)
     return Stretch(frame, to_s16(mixed, frame), frames)
 
 

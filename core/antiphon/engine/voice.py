@@ -46,6 +46,7 @@ class Voice:
         self._heard = 0
         self._rendered_at = -1
         self._rendered: Mix | Samples | None = None
+        self._plain = 0  # frames of it, if they are the clip's own
         self._feed()
 
     @property
@@ -96,7 +97,8 @@ class Voice:
         if frame != self._rendered_at:
             self._rendered_at = frame
             self._feed()
-            if self._sure() >= frames:
+            self._plain = frames if self._sure() >= frames else 0
+            if self._plain:
                 self._heard += frames
                 self._rendered = self._clip.take(frames)
             else:
@@ -109,10 +111,11 @@ class Voice:
         is_in_clip = self._chime is None and not (self._wait or self._silence or self._rested)
         return clip.available - _EDGE_FRAMES if is_in_clip and clip.heard_s >= _EDGE_S else 0
 
-    def peek(self, frames: int) -> Samples:
-        """At most that many frames that are sure to follow the block that was rendered last."""
-        sure = min(frames, self._sure())
-        return self._clip.peek(sure) if sure > 0 else _NOTHING
+    def at_hand(self, frames: int) -> Samples:
+        """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
+        if not self._plain:
+            return _NOTHING
+        return self._clip.at_hand(min(frames, self._plain + max(0, self._sure())))
 
     def ahead(self) -> Samples | None:
         """The next samples, for a limiter; None while there are none or it is not sure."""

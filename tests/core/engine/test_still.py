@@ -20,16 +20,16 @@ class Tape:
     def __init__(self, sound: Sound) -> None:
         self.sound = sound
         self.kept: dict[Hashable, Stretch] = {}
-        self.peeks = 0
+        self.looks = 0
         self._at = 0
 
     def render(self, frame: int, frames: int) -> Sound | None:
-        self._at = frame + frames
+        self._at = frame
         block = self.sound[frame : frame + frames]
         return block if len(block) else None
 
-    def peek(self, frames: int) -> Sound:
-        self.peeks += 1
+    def at_hand(self, frames: int) -> Sound:
+        self.looks += 1
         return self.sound[self._at : self._at + frames]
 
 
@@ -57,7 +57,7 @@ def test_the_whole_sound_passes_untouched_at_full_gain() -> None:
 def test_what_is_sure_to_follow_is_mixed_with_a_block() -> None:
     music = Tape(noise(2.0))
     blocks((music, 0.5), times=100)
-    assert music.peeks <= 6
+    assert music.looks <= 6
 
 
 def test_zones_in_one_state_get_one_block_and_others_their_own() -> None:
@@ -66,7 +66,7 @@ def test_zones_in_one_state_get_one_block_and_others_their_own() -> None:
         block = still_block(frame, FRAMES, ((music, 0.5),))
         assert still_block(frame, FRAMES, ((music, 0.5),)) is block
         assert still_block(frame, FRAMES, ((music, 0.25),)) is not block
-    assert music.peeks == 2
+    assert music.looks == 2
 
 
 def test_after_a_change_of_course_nothing_that_was_mixed_ahead_is_heard() -> None:
