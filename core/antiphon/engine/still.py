@@ -41,11 +41,11 @@ Part = tuple[Source, float]  # with its gain
 class Block:
     """What goes out of one zone, or of many, at one time, as 16-bit stereo: `data` in bytes."""
 
-    __slots__ = ("_power", "_stretch", "data")
+    __slots__ = ("_loudest", "_power", "data")
 
-    def __init__(self, data: memoryview, stretch: Stretch | None = None) -> None:
+    def __init__(self, data: memoryview, loudest: Loudest | None = None) -> None:
         self.data = data
-        self._stretch = stretch
+        self._loudest = loudest
         self._power: tuple[float, float] | None = None
 
     @classmethod
@@ -61,7 +61,7 @@ class Block:
     @property
     def at_most(self) -> float:
         """No magnitude in it, or in a limiter's look-ahead behind it, is larger."""
-        return self._stretch.at_most if self._stretch else math.inf
+        return self._loudest.magnitude if self._loudest else math.inf
 
     @property
     def power(self) -> tuple[float, float]:
@@ -72,27 +72,36 @@ class Block:
         return self._power
 
 
+class Loudest:
+    """The largest magnitude of some samples, found out when somebody asks."""
+
+    __slots__ = ("_magnitude", "_samples")
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self._magnitude: float | None = None
+
+    @property
+    def magnitude(self) -> float:
+        """In units of s16."""
+        if self._magnitude is None:
+            self._magnitude = peak(self._samples)
+        return self._magnitude
+
+
 class Stretch:
     """Frames from `start` on, at least `frames`, and what a limiter sees behind them if known."""
 
-    __slots__ = ("_at_most", "_block", "_bytes", "_frame", "_samples", "_start", "end")
+    __slots__ = ("_block", "_bytes", "_frame", "_loudest", "_start", "end")
 
     def __init__(self, start: int, samples: Samples, frames: int) -> None:
         sure = len(samples) - AHEAD_FRAMES
         self.end = start + max(frames, sure)
         self._start = start
-        self._samples = samples
         self._bytes = samples.data.cast("B")
-        self._at_most = None if sure >= frames else math.inf
+        self._loudest = Loudest(samples) if sure >= frames else None
         self._frame = -1
         self._block: Block | None = None
-
-    @property
-    def at_most(self) -> float:
-        """No magnitude in it is larger."""
-        if self._at_most is None:
-            self._at_most = peak(self._samples)
-        return self._at_most
 
     def block(self, frame: int, frames: int) -> Block | None:
         """The block that starts at `frame`; None where it ends before."""
@@ -101,7 +110,7 @@ class Stretch:
                 return None
             at = (frame - self._start) * _FRAME_BYTES
             self._frame = frame
-            self._block = Block(self._bytes[at : at + frames * _FRAME_BYTES], self)
+            self._block = Block(self._bytes[at : at + frames * _FRAME_BYTES], self._loudest)
         return self._block
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable
 
 import numpy as np
@@ -94,6 +95,22 @@ def test_what_is_over_is_not_kept() -> None:
     for number in range(150):
         still_block(number * FRAMES, FRAMES, ((music, 0.5 + number / 1000),))
     assert len(music.kept) <= 26  # those that reach beyond this block: half a second's
+
+
+def test_what_is_over_is_given_back_at_once_without_a_search_for_cycles() -> None:
+    music = Tape(noise(3.0))
+    gc.collect()
+    before = there()
+    gc.disable()
+    try:
+        blocks((music, 0.5), times=150)
+        assert there() <= before + 2
+    finally:
+        gc.enable()
+
+
+def there() -> int:
+    return sum(isinstance(one, Stretch) for one in gc.get_objects())
 
 
 def test_silence_is_shared_and_has_no_power() -> None:
