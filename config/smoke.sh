@@ -21,7 +21,7 @@ from importlib.resources import files
 static = files("antiphon.api") / "static"
 for name in ("index.html", "app.js", "style.css"):
     assert (static / name).is_file(), f"{name} is not in the wheel"
-migrations = [files("antiphon.store") / "migrations" / "0001_initial.py"]
+packages = ["antiphon.store"]
 for point in entry_points(group="antiphon.plugins"):
     package = point.value.partition(".")[0]
     assert (files(package) / "py.typed").is_file(), f"{package} is not typed in the wheel"
@@ -31,9 +31,10 @@ for point in entry_points(group="antiphon.plugins"):
         if error.name != f"{package}.models":
             raise
         continue
-    migrations.append(files(package) / "migrations" / "0001_initial.py")
-for migration in migrations:
-    assert migration.is_file(), f"{migration} is not in the wheel"
+    packages.append(package)
+for package in packages:
+    migrations = [file.name for file in (files(package) / "migrations").iterdir()]
+    assert any(name[:4].isdigit() for name in migrations), f"{package}: no tables in the wheel"
 PYTHON
 "$clean/bin/antiphon" --version
 "$clean/bin/antiphon" plugins

@@ -13,6 +13,7 @@ cd "$root"
 bin=$venv/bin
 PATH=$bin:$PATH # tests start `antiphon` and its tools by name
 export PATH
+unset PYTHONDONTWRITEBYTECODE # each server that a test starts would compile every file anew
 scratch=$(mktemp -d)
 
 step() {
@@ -35,5 +36,5 @@ if [ $# -gt 0 ]; then
 else
     # What is heard in real time is measured alone; everything else shares the cores.
     step "end to end" python -m pytest -m end_to_end
-    step "pytest" python -m pytest -n 2 --dist loadfile -m "not end_to_end"
+    step "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not end_to_end"
 fi

@@ -24,6 +24,26 @@ SettingsFor = Callable[[Path], Settings]
 LoadedFor = Callable[..., Loaded]
 Migrated = Callable[[Path], None]
 
+# Files that take half a minute and more, the longest first: see `pytest_collection_modifyitems`.
+LONG = (
+    "test_schema.py",
+    "test_walk.py",
+    "test_commands.py",
+    "test_discovery.py",
+    "test_pairs.py",
+    "test_storm.py",
+    "test_piper.py",
+    "test_listeners.py",
+    "test_speakers.py",
+    "test_speaker_agent.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files start first: one that is the last to start would keep a single core busy."""
+    rank = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONG)))
+
 
 @pytest.fixture
 def settings_for() -> SettingsFor:

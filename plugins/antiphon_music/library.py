@@ -21,11 +21,11 @@ from antiphon.text import one_line
 from antiphon_music.models import Folder, FolderType, MusicFile
 from antiphon_music.settings import MusicSettings
 from antiphon_music.text import search_text
-from antiphon_music.work import INSPECT
 
 _log = logging.getLogger(__name__)
 
 KIND = "music"
+_INSPECT = "antiphon_music.work:inspect"  # named, not imported: it brings libav with it
 _INSPECT_TIMEOUT_S = 60.0
 
 # What `work.inspect` found.
@@ -76,7 +76,7 @@ class Library:
         arguments = {"path": str(incoming.path), "cover_path": str(cover_path(incoming))}
         try:
             found: Found = await self._jobs.run(
-                INSPECT, arguments, worker=worker, timeout_s=_INSPECT_TIMEOUT_S
+                _INSPECT, arguments, worker=worker, timeout_s=_INSPECT_TIMEOUT_S
             )
         except JobFailed as error:
             _log.warning("Looking into %s failed: %s", incoming.name, error)

@@ -18,9 +18,9 @@ from antiphon.events import EventBus, JobProgressed, MediaImported, MediaMeasure
 from antiphon.plugins import Jobs, sweep_incoming
 from antiphon_music.library import KIND, Library
 from antiphon_music.models import MusicFile
-from antiphon_music.work import MEASURE
 
 SILENCE_DB = -120.0
+_MEASURE = "antiphon_music.work:measure"
 _ATTEMPTS = 3
 _TIMEOUT_S = 3600.0
 
@@ -41,7 +41,7 @@ class Measurer:
         job.tell(0.0)
         try:
             found: Mapping[str, Any] = await self._jobs.run(
-                MEASURE,
+                _MEASURE,
                 {"path": str(self._library.path_of(music.file))},
                 worker=worker,
                 timeout_s=_TIMEOUT_S,

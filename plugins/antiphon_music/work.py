@@ -12,9 +12,6 @@ from antiphon.engine.codec import measure as measure_file
 from antiphon.pictures import remake_bytes
 from antiphon_music.tags import read_tags
 
-INSPECT = "antiphon_music.work:inspect"
-MEASURE = "antiphon_music.work:measure"
-
 # libav's names of containers that hold audio and nothing else to follow, and our extensions.
 _EXTENSIONS = {
     "aac": "aac",

@@ -1,6 +1,6 @@
 """Days with names: public holidays, and the days of an uploaded file.
 
-The one file that imports holidays.
+The one file that imports holidays, when it is first asked for some: a start need not wait.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-
-import holidays
 
 from antiphon.errors import Invalid
 
@@ -42,6 +40,8 @@ class NamedDays:
 
 def check_country(country: str, subdivision: str | None) -> None:
     """Raises Invalid on `country` or `subdivision` where nothing is known of them."""
+    import holidays
+
     known = holidays.list_supported_countries()
     if country not in known:
         raise Invalid.field("country", f"no holidays are known of {country!r}; use a code as DE")
@@ -52,6 +52,8 @@ def check_country(country: str, subdivision: str | None) -> None:
 
 @lru_cache(maxsize=512)
 def _of_year(country: str, subdivision: str | None, year: int) -> Mapping[date, str]:
+    import holidays
+
     try:
         return dict(holidays.country_holidays(country, subdiv=subdivision, years=year))
     except NotImplementedError:

@@ -17,6 +17,7 @@ from tests.sounds import tone, write_wav
 
 pytestmark = pytest.mark.end_to_end
 GRACE_S = 1.0
+AHEAD_S = 6  # time enough to set a boundary, and to be gone two seconds before it
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -87,7 +88,7 @@ def shop(tmp_path: Path, migrated: Migrated) -> Iterator[Shop]:
 
 
 def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
-    opens = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=AHEAD_S)).replace(microsecond=0)
     shop.is_open(opens, opens + timedelta(hours=2))
     shop.away_over(opens)
     shop.becomes("playing")
@@ -97,7 +98,7 @@ def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
     until(lambda: shop.changes() == [("play", "plays")], "the log")
     assert shop.playback() == "stopped", "what a person did stands, over a restart too"
     shop.play()
-    closes = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
+    closes = (datetime.now(UTC) + timedelta(seconds=AHEAD_S)).replace(microsecond=0)
     shop.is_open(closes + timedelta(hours=12), closes)
     shop.away_over(closes)
     shop.becomes("stopped")
@@ -106,7 +107,7 @@ def test_opening_and_closing_while_the_server_was_away(shop: Shop) -> None:
 
 
 def test_what_a_person_did_while_no_schedules_were_there_is_not_undone(shop: Shop) -> None:
-    opens = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=AHEAD_S)).replace(microsecond=0)
     shop.is_open(opens, opens + timedelta(hours=2))
     shop.house._variables["ANTIPHON_DISABLED_PLUGINS"] = '["scheduling"]'
     shop.away_over(opens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -65,6 +66,7 @@ def run(
     ] = False,
 ) -> None:
     """Start the server; Ctrl-C or SIGTERM ends it."""
+    gc.disable()  # a start makes nothing but what stays; `serve` turns it on again
     from antiphon.cli.serve import serve
 
     serve(demo=demo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shutil
 import signal
@@ -58,6 +59,8 @@ def _stop(work: asyncio.Task[None], reason: str) -> None:
 async def _serve(loaded: Loaded, plugins: Plugins, *, demo: bool) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running(loaded, plugins))
+        gc.freeze()  # never looked through for garbage again, which is a pause less each time
+        gc.enable()
         _welcome(loaded, server)
         if demo:
             token = await admin_token(loaded.settings)

@@ -92,8 +92,6 @@ def _frame(block: Samples, pts: int) -> AudioFrame:
 class StreamEncoder(ABC):
     """Turns a zone's live samples into a stream that a browser plays. Blocking, but quick."""
 
-    content_type: str
-
     @abstractmethod
     def header(self) -> bytes:
         """What every listener gets first, whenever it joins."""
@@ -105,8 +103,6 @@ class StreamEncoder(ABC):
 
 class WavEncoder(StreamEncoder):
     """A WAV file without an end."""
-
-    content_type = "audio/wav"
 
     def header(self) -> bytes:
         """RIFF header with the largest length that fits."""
@@ -126,8 +122,6 @@ class OggOpusEncoder(StreamEncoder):
     Who joins later gets the header pages and then whatever page comes next, as with any Internet
     radio: players take the first page's time as their beginning.
     """
-
-    content_type = "audio/ogg"
 
     def __init__(self) -> None:
         self._sink = _Tail()

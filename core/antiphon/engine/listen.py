@@ -7,18 +7,19 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from antiphon.engine.encode import ENCODERS
 from antiphon.engine.host import RendererHost
 from antiphon.engine.pool import RendererPool
 from antiphon.engine.protocol import CloseTap, OpenTap
 from antiphon.errors import Invalid
 
 _READ_BYTES = 65_536
+_CONTENT_TYPES = {"wav": "audio/wav", "ogg": "audio/ogg"}
 _BEHIND_BLOCKS = 100  # 2 s: a listener that is further behind misses sound, the others do not
 
 
@@ -26,6 +27,8 @@ class _Broadcast:
     """A zone in one format: encoded once, however many listen."""
 
     def __init__(self, format_name: str) -> None:
+        from antiphon.engine.encode import ENCODERS
+
         self._encoder = ENCODERS[format_name]()
         self.header = self._encoder.header()
         self.listeners: set[asyncio.Queue[bytes]] = set()
@@ -98,9 +101,9 @@ class LiveAudio:
     @staticmethod
     def content_type(format_name: str) -> str:
         """The MIME type of a format. Raises Invalid for one that there is not."""
-        if format_name not in ENCODERS:
-            raise Invalid.field("format", f"use one of: {', '.join(ENCODERS)}")
-        return ENCODERS[format_name].content_type
+        if format_name not in _CONTENT_TYPES:
+            raise Invalid.field("format", f"use one of: {', '.join(_CONTENT_TYPES)}")
+        return _CONTENT_TYPES[format_name]
 
     @contextlib.asynccontextmanager
     async def open(
@@ -111,6 +114,8 @@ class LiveAudio:
         Formats are `wav` (as it leaves the zone) and `ogg` (Opus, 128 kbit/s). Raises Invalid.
         """
         self.content_type(format_name)
+        # Loaded for the first listener: a start need not wait for libav.
+        await asyncio.to_thread(import_module, "antiphon.engine.encode")
         queue: asyncio.Queue[bytes] = asyncio.Queue(_BEHIND_BLOCKS)
         tap = self._taps.get(zone_id) or self._open(zone_id)
         tap.join(format_name, queue)

@@ -13,8 +13,11 @@ from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.migrations.graph import MigrationKey
+from tortoise.migrations.loader import MigrationLoader
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.migrations.schema_editor import BaseSchemaEditor
+from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from antiphon.errors import AntiphonError, Misconfigured, PartTimedOut
@@ -36,11 +39,13 @@ async def bring_up_to_date(
     than the program, PartTimedOut if another process does not finish its own migration.
     """
     failed: dict[str, str] = {}
+    state: State | None = None
     async with _alone(connection, lock_dir), _foreign_keys_off(connection):
         for label in (core, *(name for name in apps if name != core)):
             try:
-                await _migrate(apps, label)
+                state = await _migrate(apps, label, state)
             except Exception as error:
+                state = None  # it may hold what was taken back
                 if label == core or isinstance(error, AntiphonError):
                     raise
                 _log.exception("The tables of the plugin %s could not be made", label)
@@ -48,26 +53,37 @@ async def bring_up_to_date(
     return failed
 
 
-async def _migrate(apps: AppsConfig, label: str) -> None:
-    """All missing migrations of one label, and the record of them, or nothing."""
+async def _migrate(apps: AppsConfig, label: str, state: State | None) -> State | None:
+    """All missing migrations of one label, and the record of them, or nothing.
+
+    `state` is what the call before gave, for the next to go on from.
+    """
     async with in_transaction() as transaction:
-        executor = MigrationExecutor(transaction, {name: dict(app) for name, app in apps.items()})
+        executor = _Executor(transaction, {name: dict(app) for name, app in apps.items()})
+        executor.state = state
         recorder = _Recorder(transaction)
-        executor.recorder = executor.loader.recorder = recorder
+        executor.recorder = recorder
+        executor.loader = _Loader(executor.loader.apps_config, recorder)
         await recorder.ensure_schema(executor._schema_editor(atomic=False))
         await executor.loader.build_graph()
         recorded = await recorder.applied_migrations()
         applied = {key.name for key in recorded if key.app_label == label}
         known = {key.name for key in executor.loader.disk_migrations if key.app_label == label}
-        if unknown := sorted(applied - known):
+        replaced = executor.loader.replaced(label)
+        if unknown := sorted(applied - known - replaced.keys()):
             made_by = f"it was made by a newer version ({label} {unknown[-1]} is unknown here)"
             remedy = "Install that version, or restore a backup from before the update"
+            raise Misconfigured([f"database: {made_by}. {remedy}."])
+        if halfway := sorted(name for name in applied if replaced.get(name, name) not in applied):
+            made_by = f"it is too old, of before the first release ({label} {halfway[-1]})"
+            remedy = "Start the last commit that has this migration once, or empty the data_dir"
             raise Misconfigured([f"database: {made_by}. {remedy}."])
         # Not the executor's "latest": to it, a migration that a plugin builds on is not a last one.
         if missing := [MigrationTarget(label, name) for name in sorted(known - applied)]:
             _log.info("Bringing the tables of %s up to date", label)
             await executor.migrate(missing)
             await _check_references(transaction)
+        return executor.state
 
 
 async def _check_references(transaction: BaseDBAsyncClient) -> None:
@@ -76,6 +92,42 @@ async def _check_references(transaction: BaseDBAsyncClient) -> None:
         _, broken = await transaction.execute_query("PRAGMA foreign_key_check")
         if broken:
             raise RuntimeError(f"The migration leaves rows of {broken[0]['table']} without parents")
+
+
+class _Executor(MigrationExecutor):
+    """Keeps the models as of the migrations that are applied: to make them takes seconds."""
+
+    state: State | None = None
+
+    async def _project_state(
+        self, applied: set[MigrationKey], *, upto: MigrationKey | None = None
+    ) -> State:
+        if upto is not None:
+            return await super()._project_state(applied, upto=upto)
+        if self.state is None:
+            self.state = await super()._project_state(applied)
+        return self.state  # which `migrate` takes forward as it goes
+
+
+class _Loader(MigrationLoader):
+    """Knows a migration that stands for several older ones, also by the names of those."""
+
+    def load_disk(self) -> None:
+        super().load_disk()
+        for migration in self.disk_migrations.values():
+            migration.dependencies = [
+                (label, self.replaced(label).get(name, name))
+                for label, name in migration.dependencies
+            ]
+
+    def replaced(self, label: str) -> dict[str, str]:
+        """What stands for each migration of a label that is not there any more."""
+        return {
+            old: key.name
+            for key, migration in self.disk_migrations.items()
+            for app, old in migration.replaces
+            if app == key.app_label == label
+        }
 
 
 class _Recorder(MigrationRecorder):

@@ -6,7 +6,7 @@ from uuid import uuid4
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('antiphon', '0003_audit')]
+    dependencies = [('antiphon', '0006_unheard')]
 
     initial = True
 

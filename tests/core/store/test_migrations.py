@@ -17,6 +17,7 @@ from tortoise.fields import Field
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
+from antiphon.errors import Misconfigured
 from antiphon.store import Tables, in_transaction, open_database
 from antiphon.store import database as database_module
 from antiphon.store.database import CORE, CORE_TABLES
@@ -199,35 +200,67 @@ async def test_broken_tables_of_a_plugin_leave_the_core_and_no_half_behind(
             await connection.execute_query("CREATE TABLE shop_half (id INT)")
 
 
-async def test_a_database_of_the_first_version_keeps_its_rows(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """People of 0001 can log in after 0002; a new database and an old one end up the same."""
-    first = tmp_path / "old" / "first_version"
+OLD = ("0001_initial", "0002_accounts", "0003_audit", "0004_mute", "0005_calls", "0006_unheard")
+# What these six migrations of before the first release lost on SQLite.
+LOST = {f"idx_play_event_{name}" for name in ("call_id_9eeedd", "client__7cf1a1", "zone_id_964f8b")}
+ANNA = str(UUID(int=7))
+
+
+async def make_old_database(url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core's tables as the six migrations left them, of which the last stands for all now."""
+    first = data_dir / "old" / "first_version"
     first.mkdir(parents=True)
     (first / "__init__.py").write_text("")
     migrations = Path(str(importlib.import_module(CORE_TABLES.migrations).__file__)).parent
-    shutil.copy(migrations / "0001_initial.py", first)
-    monkeypatch.syspath_prepend(str(first.parent))
-    old = Tables(CORE_TABLES.modules, "first_version")
+    shutil.copy(migrations / f"{OLD[-1]}.py", first)
+    stamp = "'2026-01-01 00:00:00+00:00'"
     with monkeypatch.context() as patched:
+        patched.syspath_prepend(str(first.parent))
+        old = Tables(CORE_TABLES.modules, "first_version")
         patched.setattr(database_module, "CORE_TABLES", old)
-        async with open_database(url, tmp_path):
-            stamps = "'2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00'"
-            user = str(UUID(int=7))
-            async with in_transaction() as connection:
+        async with open_database(url, data_dir) as database, in_transaction() as connection:
+            for name in LOST if database.kind == "sqlite" else ():
+                await connection.execute_query(f"DROP INDEX {name}")
+            for name in OLD[:-1]:
                 await connection.execute_query(
-                    'INSERT INTO "user" (id, created_at, updated_at, email, name, role, phone, '
-                    f"settings, password_hash, is_active) VALUES ('{user}', {stamps}, "
-                    "'a@b.example', 'Anna', 'staff', '', '{}', 'hash', true)"
+                    "INSERT INTO tortoise_migrations (app, name, applied_at) "
+                    f"VALUES ('antiphon', '{name}', {stamp})"
                 )
-    del sys.modules["first_version"], sys.modules["first_version.0001_initial"]
-    async with open_database(url, tmp_path):
-        anna = await User.get(id=user)
+            await connection.execute_query(
+                'INSERT INTO "user" (id, created_at, updated_at, email, name, role, phone, '
+                f"settings, password_hash, is_active) VALUES ('{ANNA}', {stamp}, {stamp}, "
+                "'a@b.example', 'Anna', 'staff', '', '{}', 'hash', true)"
+            )
+    del sys.modules["first_version"], sys.modules[f"first_version.{OLD[-1]}"]
+
+
+async def test_a_database_of_before_the_first_release_keeps_its_rows(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its people can log in; a new database and an old one end up the same."""
+    await make_old_database(url, tmp_path, monkeypatch)
+    async with open_database(url, tmp_path) as database:
+        anna = await User.get(id=ANNA)
         assert (anna.name, anna.token_version) == ("Anna", 0)
         until = datetime.now(UTC) + timedelta(days=1)
         await RefreshToken.create(user=anna, family=uuid4(), token_hash="r", expires_at=until)
         await ApiToken.create(user=anna, name="Door", scopes=["read"], token_hash="a")
-        assert (await ApiToken.get(user_id=user)).scopes == ["read"]
-        await User.filter(id=user).delete()
+        assert (await ApiToken.get(user_id=ANNA)).scopes == ["read"]
+        await User.filter(id=ANNA).delete()
         assert await RefreshToken.all().count() == 0
+        catalogue = "sqlite_master" if database.kind == "sqlite" else "pg_indexes"
+        column = "name" if database.kind == "sqlite" else "indexname"
+        async with in_transaction() as connection:
+            _, rows = await connection.execute_query(f"SELECT {column} FROM {catalogue}")
+        assert {row[column] for row in rows} >= LOST
+
+
+async def test_a_database_of_before_the_last_of_the_old_migrations_is_left_alone(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_old_database(url, tmp_path, monkeypatch)
+    async with open_database(url, tmp_path), in_transaction() as connection:
+        await connection.execute_query(f"DELETE FROM tortoise_migrations WHERE name = '{OLD[-1]}'")
+    with pytest.raises(Misconfigured, match="too old"):
+        async with open_database(url, tmp_path):
+            pass

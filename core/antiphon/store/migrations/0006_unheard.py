@@ -1,47 +1,268 @@
+"""All tables: six migrations of before the first release in one.
+
+It bears the name of the last of them, so a database that has had them all needs nothing.
+"""
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from antiphon.playback.models import PlayEventStatus
+import functools
+from antiphon.playback.models import PlayEventStatus, PlayEventType, PlaybackMode
+from antiphon.store.base import WallTimeField
+from antiphon.tenancy.models import SubscriptionStatus, SubscriptionTier
+from antiphon.types import Playback, Repeat, Role, Via
+from json import dumps, loads
+from tortoise.fields.base import OnDelete
+from uuid import uuid4
 from tortoise import fields
 from tortoise.indexes import Index
 
-class Migration(migrations.Migration):
-    dependencies = [('antiphon', '0005_calls')]
 
-    initial = False
+class Migration(migrations.Migration):
+    replaces = [('antiphon', '0001_initial'), ('antiphon', '0002_accounts'), ('antiphon', '0003_audit'), ('antiphon', '0004_mute'), ('antiphon', '0005_calls')]
+
+    initial = True
 
     operations = [
-        ops.AlterField(
-            model_name='PlayEvent',
-            name='call_id',
-            field=fields.UUIDField(null=True, db_index=True),
+        ops.CreateModel(
+            name='Client',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('deleted_at', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
+                ('name', fields.CharField(max_length=200)),
+                ('business_name', fields.CharField(default='', max_length=200)),
+                ('email', fields.CharField(default='', max_length=254)),
+                ('telephone', fields.CharField(default='', max_length=50)),
+                ('description', fields.TextField(default='', unique=False)),
+                ('timezone', fields.CharField(default='UTC', max_length=64)),
+                ('subscription_tier', fields.CharEnumField(default=SubscriptionTier.ENTERPRISE, description='BASIC: basic\nPROFESSIONAL: professional\nENTERPRISE: enterprise', enum_type=SubscriptionTier, max_length=20)),
+                ('subscription_status', fields.CharEnumField(default=SubscriptionStatus.ACTIVE, description='TRIAL: trial\nACTIVE: active\nSUSPENDED: suspended\nCANCELLED: cancelled', enum_type=SubscriptionStatus, max_length=20)),
+                ('subscription_price', fields.DecimalField(null=True, max_digits=10, decimal_places=2)),
+                ('subscription_start', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('subscription_end', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('trial_days', fields.IntField(default=14)),
+                ('trial_ends_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('premium_features', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('max_devices', fields.IntField(null=True)),
+                ('max_storage_gb', fields.FloatField(null=True)),
+                ('max_floors', fields.IntField(null=True)),
+                ('is_active', fields.BooleanField(default=True)),
+            ],
+            options={'table': 'client', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A tenant: the business that everything below belongs to.'},
+            bases=['SoftDeleteModel'],
         ),
-        ops.AlterField(
-            model_name='PlayEvent',
-            name='status',
-            field=fields.CharEnumField(default=PlayEventStatus.PENDING, description='PENDING: pending\nDELIVERED: delivered\nPLAYING: playing\nCOMPLETED: completed\nFAILED: failed\nUNHEARD: unheard', enum_type=PlayEventStatus, max_length=20),
+        ops.CreateModel(
+            name='User',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('deleted_at', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
+                ('email', fields.CharField(unique=True, max_length=254)),
+                ('name', fields.CharField(default='', max_length=200)),
+                ('role', fields.CharEnumField(description='ADMIN: admin\nSTAFF: staff\nCLIENT: client\nFLOOR_USER: floor_user', enum_type=Role, max_length=20)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', null=True, db_constraint=True, to_field='id', related_name='users', on_delete=OnDelete.CASCADE)),
+                ('floor_id', fields.UUIDField(null=True)),
+                ('phone', fields.CharField(default='', max_length=50)),
+                ('avatar', fields.CharField(null=True, max_length=200)),
+                ('timezone', fields.CharField(null=True, max_length=64)),
+                ('settings', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('password_hash', fields.CharField(max_length=200)),
+                ('is_active', fields.BooleanField(default=True)),
+                ('last_seen', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('token_version', fields.IntField(default=0, db_default=0)),
+            ],
+            options={'table': 'user', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A person who can log in. `client` is empty for admin and staff.'},
+            bases=['SoftDeleteModel'],
         ),
-        ops.AddField(
-            model_name='PlayEvent',
-            name='schedule_id',
-            field=fields.UUIDField(null=True),
+        ops.CreateModel(
+            name='Floor',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('deleted_at', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', db_constraint=True, to_field='id', related_name='floors', on_delete=OnDelete.CASCADE)),
+                ('name', fields.CharField(max_length=200)),
+                ('description', fields.TextField(default='', unique=False)),
+                ('is_premium', fields.BooleanField(default=False)),
+                ('created_by', fields.ForeignKeyField('antiphon.User', source_field='created_by_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
+            ],
+            options={'table': 'floor', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'name'])], 'pk_attr': 'id', 'table_description': "A part of a client's building that holds zones. Its name is unique per client."},
+            bases=['SoftDeleteModel'],
         ),
-        ops.AddField(
-            model_name='PlayEvent',
-            name='due_at',
-            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ops.CreateModel(
+            name='Zone',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('deleted_at', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', db_constraint=True, to_field='id', related_name='zones', on_delete=OnDelete.CASCADE)),
+                ('floor', fields.ForeignKeyField('antiphon.Floor', source_field='floor_id', db_constraint=True, to_field='id', related_name='zones', on_delete=OnDelete.CASCADE)),
+                ('name', fields.CharField(max_length=200)),
+                ('description', fields.TextField(default='', unique=False)),
+                ('default_volume', fields.IntField(default=70)),
+                ('background_volume_percent', fields.IntField(null=True)),
+                ('quiet_from', WallTimeField(null=True, generated=False, unique=False)),
+                ('quiet_until', WallTimeField(null=True, generated=False, unique=False)),
+                ('channel_playlist_id', fields.UUIDField(null=True)),
+                ('image', fields.CharField(null=True, max_length=200)),
+                ('is_active', fields.BooleanField(default=True)),
+                ('schedules_enabled', fields.BooleanField(default=True)),
+            ],
+            options={'table': 'zone', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'name'])], 'pk_attr': 'id', 'table_description': 'What hears one programme. Its name is unique per client.'},
+            bases=['SoftDeleteModel'],
         ),
-        ops.AddField(
-            model_name='PlayEvent',
-            name='times_due',
-            field=fields.IntField(default=1),
+        ops.CreateModel(
+            name='Device',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', null=True, db_constraint=True, to_field='id', related_name='devices', on_delete=OnDelete.CASCADE)),
+                ('zone', fields.ForeignKeyField('antiphon.Zone', source_field='zone_id', null=True, db_constraint=True, to_field='id', related_name='devices', on_delete=OnDelete.SET_NULL)),
+                ('name', fields.CharField(max_length=200)),
+                ('device_type', fields.CharField(default='snapclient', max_length=50)),
+                ('device_id', fields.CharField(unique=True, max_length=128)),
+                ('model', fields.CharField(default='', max_length=200)),
+                ('firmware_version', fields.CharField(default='', max_length=100)),
+                ('ip_address', fields.CharField(default='', max_length=64)),
+                ('last_seen', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('is_online', fields.BooleanField(default=False)),
+                ('volume', fields.IntField(default=100)),
+                ('latency_ms', fields.IntField(default=0)),
+                ('muted', fields.BooleanField(default=False)),
+            ],
+            options={'table': 'device', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A loudspeaker. Client and zone stay empty until it is adopted.'},
+            bases=['TimestampedModel'],
         ),
-        ops.AddIndex(
-            model_name='PlayEvent',
-            index=Index(fields=['schedule_id', 'created_at']),
+        ops.CreateModel(
+            name='PlayEvent',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', db_constraint=True, to_field='id', related_name='play_events', on_delete=OnDelete.CASCADE)),
+                ('zone', fields.ForeignKeyField('antiphon.Zone', source_field='zone_id', db_constraint=True, to_field='id', related_name='play_events', on_delete=OnDelete.CASCADE)),
+                ('device', fields.ForeignKeyField('antiphon.Device', source_field='device_id', null=True, db_constraint=True, to_field='id', related_name='play_events', on_delete=OnDelete.SET_NULL)),
+                ('call_id', fields.UUIDField(null=True, db_index=True)),
+                ('announcement_id', fields.UUIDField(null=True)),
+                ('title', fields.CharField(default='', max_length=300)),
+                ('event_type', fields.CharEnumField(default=PlayEventType.INSTANT, description='INSTANT: instant\nSCHEDULED: scheduled', enum_type=PlayEventType, max_length=20)),
+                ('status', fields.CharEnumField(default=PlayEventStatus.PENDING, description='PENDING: pending\nDELIVERED: delivered\nPLAYING: playing\nCOMPLETED: completed\nFAILED: failed\nUNHEARD: unheard', enum_type=PlayEventStatus, max_length=20)),
+                ('outcome', fields.CharField(default='', max_length=20)),
+                ('delivered_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('completed_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('seconds_heard', fields.FloatField(default=0.0)),
+                ('error_message', fields.TextField(null=True, unique=False)),
+                ('created_by', fields.ForeignKeyField('antiphon.User', source_field='created_by_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
+                ('times_heard', fields.IntField(default=0)),
+                ('schedule_id', fields.UUIDField(null=True)),
+                ('due_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('times_due', fields.IntField(default=1)),
+            ],
+            options={'table': 'play_event', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'created_at']), Index(fields=['zone_id', 'created_at']), Index(fields=['schedule_id', 'created_at'])], 'pk_attr': 'id', 'table_description': 'The receipt: what happened to a call in one zone, or with `device` on one loudspeaker.'},
+            bases=['TimestampedModel'],
         ),
-        ops.AddField(
-            model_name='PlaybackState',
-            name='commanded_at',
-            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ops.CreateModel(
+            name='PlaybackState',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('zone', fields.OneToOneField('antiphon.Zone', source_field='zone_id', db_constraint=True, to_field='id', related_name='playback_state', on_delete=OnDelete.CASCADE)),
+                ('current_track', fields.JSONField(null=True, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('current_announcement_id', fields.UUIDField(null=True)),
+                ('queue', fields.JSONField(default=list, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('queue_position', fields.IntField(default=0)),
+                ('playback', fields.CharEnumField(default=Playback.STOPPED, description='PLAYING: playing\nPAUSED: paused\nSTOPPED: stopped', enum_type=Playback, max_length=10)),
+                ('position_s', fields.FloatField(default=0.0)),
+                ('volume', fields.IntField(default=70)),
+                ('programme_id', fields.UUIDField(null=True)),
+                ('current_playlists', fields.JSONField(default=list, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('mode', fields.CharEnumField(default=PlaybackMode.MUSIC_AND_ANNOUNCEMENTS, description='MUSIC: music\nMUSIC_AND_ANNOUNCEMENTS: music+announcements\nANNOUNCEMENTS: announcements', enum_type=PlaybackMode, max_length=30)),
+                ('shuffle', fields.BooleanField(default=False)),
+                ('repeat', fields.CharEnumField(default=Repeat.ALL, description='NONE: none\nONE: one\nALL: all', enum_type=Repeat, max_length=10)),
+                ('announcement_interval_min', fields.IntField(null=True)),
+                ('fade_duration_s', fields.FloatField(default=0.0)),
+                ('background_volume_percent', fields.IntField(null=True)),
+                ('muted', fields.BooleanField(default=False)),
+                ('commanded_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'playback_state', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'What one zone plays, read at start so that a building goes on where it was.'},
+            bases=['TimestampedModel'],
+        ),
+        ops.CreateModel(
+            name='ApiToken',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('user', fields.ForeignKeyField('antiphon.User', source_field='user_id', db_constraint=True, to_field='id', related_name='api_tokens', on_delete=OnDelete.CASCADE)),
+                ('name', fields.CharField(max_length=200)),
+                ('scopes', fields.JSONField(default=list, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('token_hash', fields.CharField(unique=True, max_length=64)),
+                ('expires_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('last_used_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'api_token', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'What an integration logs in with on behalf of a user. The token itself is not kept.'},
+            bases=['TimestampedModel'],
+        ),
+        ops.CreateModel(
+            name='RefreshToken',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('user', fields.ForeignKeyField('antiphon.User', source_field='user_id', db_constraint=True, to_field='id', related_name='refresh_tokens', on_delete=OnDelete.CASCADE)),
+                ('family', fields.UUIDField(db_index=True)),
+                ('token_hash', fields.CharField(unique=True, max_length=64)),
+                ('expires_at', fields.DatetimeField(db_index=True, auto_now=False, auto_now_add=False)),
+                ('used_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('revoked_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'refresh_token', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'What a log-in is prolonged with: each is used once and replaced by the next of its family.'},
+            bases=['TimestampedModel'],
+        ),
+        ops.CreateModel(
+            name='AuditLog',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('user', fields.ForeignKeyField('antiphon.User', source_field='user_id', null=True, db_constraint=False, to_field='id', related_name=False, on_delete=OnDelete.NO_ACTION)),
+                ('user_email', fields.CharField(default='', max_length=254)),
+                ('action', fields.CharField(max_length=100)),
+                ('resource_type', fields.CharField(max_length=50)),
+                ('resource_id', fields.CharField(null=True, max_length=64)),
+                ('resource_name', fields.CharField(default='', max_length=300)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', null=True, db_constraint=False, to_field='id', related_name=False, on_delete=OnDelete.NO_ACTION)),
+                ('via', fields.CharEnumField(description='REST: rest\nWEBSOCKET: websocket\nMQTT: mqtt\nSCHEDULE: schedule\nPLUGIN: plugin\nCLI: cli\nSYSTEM: system', enum_type=Via, max_length=20)),
+                ('details', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('ip_address', fields.CharField(default='', max_length=64)),
+                ('user_agent', fields.CharField(default='', max_length=300)),
+            ],
+            options={'table': 'audit_log', 'app': 'antiphon', 'indexes': [Index(fields=['client_id', 'created_at']), Index(fields=['created_at']), Index(fields=['resource_type', 'resource_id']), Index(fields=['user_id', 'created_at'])], 'pk_attr': 'id', 'table_description': 'One change. Rows are only ever added, and outlive what they tell of.'},
+            bases=['TimestampedModel'],
+        ),
+        ops.CreateModel(
+            name='OpenCall',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('updated_at', fields.DatetimeField(auto_now=True, auto_now_add=False)),
+                ('client', fields.ForeignKeyField('antiphon.Client', source_field='client_id', db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
+                ('request', fields.JSONField(encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('principal', fields.JSONField(encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('zones', fields.JSONField(encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('title', fields.CharField(default='', max_length=300)),
+                ('arrival', fields.BigIntField()),
+                ('accepted_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('expires_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'open_call', 'app': 'antiphon', 'pk_attr': 'id', 'table_description': 'A call that is not over in all its zones, with what it takes to go on after a restart.'},
+            bases=['TimestampedModel'],
         ),
     ]
