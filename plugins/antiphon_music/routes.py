@@ -38,6 +38,7 @@ from antiphon_music.folders import Folders
 from antiphon_music.library import Library
 from antiphon_music.many import many_routes
 from antiphon_music.models import MusicFile
+from antiphon_music.rare import few_with
 from antiphon_music.text import search_words
 from antiphon_music.views import MusicPlace, MusicQuery, MusicUpdate, MusicUpload, MusicView
 
@@ -54,6 +55,8 @@ class MusicApi:
     async def index(self, request: Request[None, MusicQuery]) -> Page[MusicView]:
         """A page of tracks."""
         rows = matching(request.principal, request.query)
+        if (few := await few_with(search_words(request.query.search))) is not None:
+            rows = rows.filter(id__in=few)
         tracks, total = await request.query.fetch(rows)
         return Page[MusicView](items=tuple(map(MusicView.of, tracks)), total=total)
 
