@@ -46,6 +46,8 @@ class Calendars:
     async def find(self, principal: Principal, query: CalendarQuery) -> Page[CalendarView]:
         """The calendars, in the order that is asked for."""
         wanted = ordered(scoped(ScheduleCalendar, principal), query.ordering)
+        if query.client_id is not None:
+            wanted = wanted.filter(client_id=query.client_id)
         rows, total = await query.fetch(wanted)
         return Page(items=tuple([await self._view(row) for row in rows]), total=total)
 
