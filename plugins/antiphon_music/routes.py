@@ -19,6 +19,7 @@ from antiphon.errors import (
 )
 from antiphon.plugins import (
     AUDIO_TYPES,
+    FILE_STATUSES,
     Managers,
     Page,
     Pictured,
@@ -203,6 +204,7 @@ def music_routes(library: Library, folders: Folders, pictures: Pictures) -> Sequ
             summary="The file itself; Range is understood",
             tag="music",
             produces=tuple(AUDIO_TYPES.values()),
+            also=FILE_STATUSES,
         ),
         *many_routes(library),
         restore_route(_ONE, api.restore, what="a track", response=MusicView, errors=(StorageFull,)),
