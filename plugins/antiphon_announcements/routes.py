@@ -18,6 +18,7 @@ from antiphon.errors import (
 )
 from antiphon.plugins import (
     AUDIO_TYPES,
+    FILE_STATUSES,
     CallView,
     Everyone,
     Managers,
@@ -121,6 +122,7 @@ def announcement_routes(
             description="Ranges are answered.",
             tag=_TAG,
             produces=tuple(AUDIO_TYPES.values()),
+            also=FILE_STATUSES,
         ),
         Route(
             method="POST",

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from antiphon.errors import NotFound
-from antiphon.plugins import Request, Route
+from antiphon.plugins import FILE_STATUSES, Request, Route
 from antiphon_music.art import PLACEHOLDER, PLACEHOLDER_SVG, ArtKeys
 from antiphon_music.library import Library
 from antiphon_music.models import MusicFile
@@ -45,6 +45,7 @@ def art_route(library: Library, keys: ArtKeys) -> Route:
         roles=None,
         produces=(*_TYPES.values(), "image/svg+xml"),
         errors=(NotFound,),
+        also=FILE_STATUSES,
     )
 
 

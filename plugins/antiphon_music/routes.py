@@ -19,6 +19,7 @@ from antiphon.errors import (
 )
 from antiphon.plugins import (
     AUDIO_TYPES,
+    FILE_STATUSES,
     Managers,
     Page,
     Pictured,
@@ -38,6 +39,7 @@ from antiphon_music.folders import Folders
 from antiphon_music.library import Library
 from antiphon_music.many import many_routes
 from antiphon_music.models import MusicFile
+from antiphon_music.rare import few_with
 from antiphon_music.text import search_words
 from antiphon_music.views import MusicPlace, MusicQuery, MusicUpdate, MusicUpload, MusicView
 
@@ -54,6 +56,8 @@ class MusicApi:
     async def index(self, request: Request[None, MusicQuery]) -> Page[MusicView]:
         """A page of tracks."""
         rows = matching(request.principal, request.query)
+        if (few := await few_with(search_words(request.query.search))) is not None:
+            rows = rows.filter(id__in=few)
         tracks, total = await request.query.fetch(rows)
         return Page[MusicView](items=tuple(map(MusicView.of, tracks)), total=total)
 
@@ -200,6 +204,7 @@ def music_routes(library: Library, folders: Folders, pictures: Pictures) -> Sequ
             summary="The file itself; Range is understood",
             tag="music",
             produces=tuple(AUDIO_TYPES.values()),
+            also=FILE_STATUSES,
         ),
         *many_routes(library),
         restore_route(_ONE, api.restore, what="a track", response=MusicView, errors=(StorageFull,)),

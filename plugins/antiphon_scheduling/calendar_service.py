@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
@@ -46,8 +47,10 @@ class Calendars:
     async def find(self, principal: Principal, query: CalendarQuery) -> Page[CalendarView]:
         """The calendars, in the order that is asked for."""
         wanted = ordered(scoped(ScheduleCalendar, principal), query.ordering)
+        if query.client_id is not None:
+            wanted = wanted.filter(client_id=query.client_id)
         rows, total = await query.fetch(wanted)
-        return Page(items=tuple([await self._view(row) for row in rows]), total=total)
+        return Page(items=tuple(await self._views(rows)), total=total)
 
     async def get(self, principal: Principal, calendar_id: UUID) -> CalendarView:
         """One calendar."""
@@ -168,8 +171,14 @@ class Calendars:
         return days
 
     async def _view(self, row: ScheduleCalendar) -> CalendarView:
-        timezone = (await timezones_of([row.client_id]))[row.client_id]
-        today = day_of(self._clock.now(), ZoneInfo(timezone))
+        return (await self._views([row]))[0]
+
+    async def _views(self, rows: Sequence[ScheduleCalendar]) -> list[CalendarView]:
+        timezones = await timezones_of({row.client_id for row in rows})
+        return [self._seen(row, ZoneInfo(timezones[row.client_id])) for row in rows]
+
+    def _seen(self, row: ScheduleCalendar, timezone: ZoneInfo) -> CalendarView:
+        today = day_of(self._clock.now(), timezone)
         calendar = calendar_of(row)
         upcoming: list[NamedDay] = []
         for number in range(_AHEAD_DAYS):

@@ -48,7 +48,7 @@ class Schedules:
         rows = ordered(scoped(Schedule, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
-        wanted = query.model_dump(include={"kind", "enabled"}, exclude_none=True)
+        wanted = query.model_dump(include={"client_id", "kind", "enabled"}, exclude_none=True)
         found, total = await query.fetch(rows.filter(**wanted))
         return Page(items=tuple(await self._views(found)), total=total)
 

@@ -133,6 +133,7 @@ class ScheduleQuery(DeletableQuery):
         "name"
     )
 
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     search: str | None = Field(default=None, max_length=200)
     kind: str | None = Field(default=None, max_length=20)
     enabled: bool | None = None
@@ -233,4 +234,5 @@ class ChangeCalendar(ApiModel):
 class CalendarQuery(ListQuery):
     """Which calendars to list."""
 
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     ordering: Annotated[str, SortedBy("name", "created_at", "updated_at")] = "name"

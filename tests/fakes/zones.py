@@ -35,6 +35,7 @@ from antiphon.plugins import (
     TrackView,
 )
 from antiphon.plugins.lists import ordered_items
+from antiphon.plugins.zones import QueuedTrack, QueueView
 from antiphon.types import Band, CallState, Playback, Principal, Repeat
 
 
@@ -96,6 +97,7 @@ class FakeZones:
         self.trouble: AntiphonError | Exception | None = None
         self.called = asyncio.Event()
         self.latency_s = self.notice_s = 0.0
+        self.queued: list[UUID] = []
 
     def add(self, zone: PlaybackView) -> None:
         self.by_id[zone.zone_id] = zone
@@ -226,6 +228,21 @@ class FakeZones:
     async def set_volume(self, principal: Principal, zone_id: UUID, volume: int) -> PlaybackView:
         self._ask("set_volume", principal, zone_id, volume)
         return self.change(zone_id, volume=volume)
+
+    async def queue(
+        self, principal: Principal, zone_id: UUID, *, offset: int, limit: int
+    ) -> QueueView:
+        await self.view(principal, zone_id)
+        places = range(len(self.queued))[offset : offset + limit]
+        items = tuple(QueuedTrack(place=place, track=None) for place in places)
+        return QueueView(items=items, total=len(self.queued), position=0)
+
+    async def set_queue(
+        self, principal: Principal, zone_id: UUID, music_ids: Sequence[UUID]
+    ) -> PlaybackView:
+        self._ask("set_queue", principal, zone_id, music_ids)
+        self.queued = list(music_ids)
+        return self.change(zone_id, queue_length=len(music_ids))
 
     async def set_muted(self, principal: Principal, zone_id: UUID, *, muted: bool) -> PlaybackView:
         self._ask("set_muted", principal, zone_id, muted)

@@ -36,7 +36,12 @@ _SUCCESS = {
     202: "It was accepted and goes on in the background.",
     204: "Done; there is nothing to tell.",
     206: "The part of the file that was asked for.",
+    304: "It is as it was when it was asked for before.",
+    412: "It is not as it was when it was asked for before.",
+    416: "The file has no such part.",
+    503: "The same, while something essential is away.",
 }
+_WITH_CONTENT = (206, 503)  # of those that a route sends besides its own
 _Key = tuple[type[BaseModel], JsonSchemaMode]
 
 
@@ -131,7 +136,10 @@ class _Writer:
             "description": _description(route),
             "security": _security(route),
             "parameters": [*_path_parameters(route), *self._query_parameters(route)],
-            "responses": {str(route.status): self._success(route), **self._failures(route)},
+            "responses": {
+                **{str(one): self._success(route, one) for one in (route.status, *route.also)},
+                **self._failures(route),
+            },
         }
         if content := self._request_content(route):
             required = route.body is None or bool(self._body_schema(route.body).get("required"))
@@ -182,8 +190,10 @@ class _Writer:
         shown = dict(example) if example else example_of(self._refs[model, mode], self.schemas)
         return {kind: {"schema": self._refs[model, mode], "example": shown}}
 
-    def _success(self, route: Route) -> dict[str, Any]:
-        answer: dict[str, Any] = {"description": _SUCCESS.get(route.status, "Done.")}
+    def _success(self, route: Route, status: int) -> dict[str, Any]:
+        answer: dict[str, Any] = {"description": _SUCCESS.get(status, "Done.")}
+        if status != route.status and status not in _WITH_CONTENT:
+            return answer
         if route.response is not None:
             answer["content"] = self._media(route.response, "serialization", "application/json")
         if route.produces:

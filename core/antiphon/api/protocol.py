@@ -7,22 +7,23 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
+from multidict import istr
 
 from antiphon.api.problems import respond
 from antiphon.errors import Refused
 
 _log = logging.getLogger(__name__)
 
-# On every answer.
-HEADERS = {
-    "Server": "Antiphon",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
+# On every answer. Names in this form are compared without being folded each time.
+HEADERS: dict[str, str] = {
+    istr("Server"): "Antiphon",
+    istr("X-Content-Type-Options"): "nosniff",
+    istr("X-Frame-Options"): "DENY",
+    istr("Referrer-Policy"): "no-referrer",
+    istr("Cross-Origin-Resource-Policy"): "same-origin",
+    istr("Cross-Origin-Opener-Policy"): "same-origin",
+    istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
+    istr("Cache-Control"): "no-store",
 }
 
 

@@ -199,5 +199,6 @@ class _AccessLog(AbstractAccessLogger):
 def _level(response: web.StreamResponse, time: float) -> int:
     if response.status >= 500:
         return logging.WARNING
-    is_endless = response.status == 101 or response.content_type.startswith("audio/")
-    return logging.INFO if time >= _SLOW_S and not is_endless else logging.DEBUG
+    if time < _SLOW_S or response.status == 101 or response.content_type.startswith("audio/"):
+        return logging.DEBUG
+    return logging.INFO

@@ -20,7 +20,7 @@ from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
 from antiphon.playback.channels import Channels, Streams
 from antiphon.playback.dead_air import DeadAir
-from antiphon.playback.expand import chosen, queue_of
+from antiphon.playback.expand import chosen, queue_of, queue_view, tracks_of
 from antiphon.playback.keeper import Snapshot, StateKeeper
 from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
@@ -33,7 +33,7 @@ from antiphon.playback.reports import Reports
 from antiphon.playback.spoken import Spoken, SpokenBetween
 from antiphon.playback.subscriptions import Subscriptions
 from antiphon.plugins.media import MediaRef, MediaRegistry
-from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest
+from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest, QueueView
 from antiphon.settings.models import AudioSettings
 from antiphon.store import Memo
 from antiphon.tasks import end
@@ -197,6 +197,23 @@ class ZoneController:
         await self._subscriptions.require(channel.client_id)
         queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
         await self._start(channel, [], queue, 0.0)
+        return self._done(channel)
+
+    async def queue(
+        self, principal: Principal, zone_id: UUID, *, offset: int, limit: int
+    ) -> QueueView:
+        """See `Zones.queue`."""
+        programme = (await self._reach(principal, zone_id)).programme
+        return await queue_view(self._media, programme.client_id, programme.queue, offset, limit)
+
+    @commanded("playback.queue", "zones")
+    async def set_queue(
+        self, principal: Principal, zone_id: UUID, music_ids: Sequence[UUID]
+    ) -> PlaybackView:
+        """See `Zones.set_queue`. Zones that share the programme hear it too."""
+        channel = await self._reach(principal, zone_id)
+        await self._subscriptions.require(channel.client_id)
+        channel.programme.requeue(await tracks_of(self._media, channel.client_id, music_ids))
         return self._done(channel)
 
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:

@@ -1,4 +1,4 @@
-"""From what somebody chose to the tracks of a queue."""
+"""From what somebody chose to the tracks of a queue, and what people see of that."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from antiphon.errors import AntiphonError, Invalid, PartTimedOut, Unavailable
+from antiphon.errors import AntiphonError, FieldError, Invalid, PartTimedOut, Unavailable
+from antiphon.playback.levels import track_view
 from antiphon.playback.queue import Queue
-from antiphon.plugins.media import MediaRef, MediaRegistry
-from antiphon.plugins.zones import PlayRequest
+from antiphon.plugins.media import REST, MediaRef, MediaRegistry
+from antiphon.plugins.zones import PlayRequest, QueuedTrack, QueueView
 from antiphon.types import Repeat
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,37 @@ def chosen(request: PlayRequest) -> list[MediaRef]:
     if request.playlist_id:
         return [MediaRef(kind="channel", value=str(request.playlist_id))]
     return [MediaRef(kind="folder", value=str(key)) for key in request.folder_ids or ()]
+
+
+async def queue_view(
+    media: MediaRegistry, client_id: UUID, queue: Queue, offset: int, limit: int
+) -> QueueView:
+    """A part of a queue as people see it."""
+    total, position = len(queue), queue.place
+    places = range(total)[offset : offset + limit]
+    refs = [queue.at(queue.cursor - position + place) for place in places]
+    known = await media.describe(client_id, (ref for ref in refs if ref != REST))
+    items = []
+    for place, ref in zip(places, refs, strict=True):
+        found = known.get(ref)
+        track = None if found is None else track_view(found, found.duration_s)
+        items.append(QueuedTrack(place=place, track=track))
+    return QueueView(items=tuple(items), total=total, position=position)
+
+
+async def tracks_of(
+    media: MediaRegistry, client_id: UUID, music_ids: Sequence[UUID]
+) -> tuple[MediaRef, ...]:
+    """The tracks with these ids. Raises Invalid with all that the client does not have."""
+    refs = tuple(MediaRef(kind="music", value=str(key)) for key in music_ids)
+    known = await media.describe(client_id, refs)
+    if wrong := [
+        FieldError(f"music_ids.{place}", f"there is no track {ref.value}")
+        for place, ref in enumerate(refs)
+        if ref not in known
+    ]:
+        raise Invalid(wrong)
+    return refs
 
 
 async def queue_of(

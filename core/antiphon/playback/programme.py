@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from uuid import UUID, uuid4
@@ -16,8 +16,8 @@ from antiphon.playback.filling import TRIES, WINDOW, Window
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
 from antiphon.playback.spoken import Spoken, SpokenBetween
-from antiphon.playback.window import Item, Miss, first_playable
-from antiphon.plugins.media import REST, MediaRegistry
+from antiphon.playback.window import Item, Miss, first_playable, split_at
+from antiphon.plugins.media import REST, MediaRef, MediaRegistry
 from antiphon.settings.models import AudioSettings
 from antiphon.types import CallState, Playback
 
@@ -156,6 +156,21 @@ class Programme:
             await self._jump(self.queue, self.queue.cursor, self.crossfade_s, Playback.PLAYING)
         else:
             self._ahead.insist()
+
+    def requeue(self, refs: Sequence[MediaRef]) -> None:
+        """Let a queue of these follow the current track, which goes on; see `Queue.replaced`."""
+        item = self.current
+        cursor = self.queue.cursor if item is None else item.cursor
+        is_track = item is not None and item.spoken is None
+        self.queue = self.queue.replaced(refs, cursor, keep=is_track)
+        self._serial += 1
+        self._aim = None
+        if self.playback is not Playback.STOPPED:
+            kept, _ = split_at(self._ahead.items, cursor + is_track)
+            following = self.queue.after(cursor) if is_track else cursor
+            self._ahead.begin(kept, following, same_queue=False)
+            self._hand_over()
+            self._ahead.fill()
 
     def redraw(self) -> None:
         """Ask the queue's endless source anew for what follows the current track."""

@@ -99,6 +99,17 @@ class Queue:
             return cursor
         return cursor - 1
 
+    def replaced(self, refs: Sequence[MediaRef], cursor: int, *, keep: bool) -> Queue:
+        """A queue of other tracks that has at `cursor` what is there in this one.
+
+        To `keep` that, it goes before them if it is not among them; else they begin there.
+        """
+        here = self.at(cursor) if self.refs else None
+        if keep and here is not None and here not in refs:
+            refs = (here, *refs)
+        place = refs.index(here) if here is not None and here in refs else 0
+        return Queue(tuple(refs), self.seed, cursor, repeat=self.repeat, base=cursor - place)
+
     def reseeded(self, seed: str) -> Queue:
         """The same queue at the same track, in an order of its own from there on."""
         twin = replace(self, seed=seed, _orders={})

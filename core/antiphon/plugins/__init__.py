@@ -10,7 +10,7 @@ from antiphon.plugins.devices import (
     DeviceView,
     StreamServer,
 )
-from antiphon.plugins.files import AUDIO_TYPES, send_audio, send_file
+from antiphon.plugins.files import AUDIO_TYPES, FILE_STATUSES, send_audio, send_file
 from antiphon.plugins.hookspecs import hookimpl
 from antiphon.plugins.incoming import Incoming, file_chunks, receive_file, sweep_incoming
 from antiphon.plugins.lists import (
@@ -66,6 +66,7 @@ from antiphon.plugins.zones import (
 
 __all__ = [
     "AUDIO_TYPES",
+    "FILE_STATUSES",
     "REST",
     "Admins",
     "AnnouncementView",

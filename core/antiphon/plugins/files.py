@@ -21,6 +21,9 @@ AUDIO_TYPES = {
     ".wav": "audio/wav",
 }
 
+# What else than 200 a route may answer that sends a file: its `Route.also`.
+FILE_STATUSES = (206, 304, 412, 416)
+
 
 def send_file(path: Path, content_type: str | None, what: str) -> web.FileResponse:
     """The file at `path`, for the browser to keep; Range, ETag and If-Modified-Since are answered.

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from antiphon.errors import Invalid, JobFailed, NotFound, TooLarge, UnsupportedMedia
 from antiphon.plugins.context import Jobs
-from antiphon.plugins.files import send_file
+from antiphon.plugins.files import FILE_STATUSES, send_file
 from antiphon.plugins.routes import Everyone, Managers, Request, Route
 from antiphon.plugins.uploads import receive_form
 from antiphon.plugins.zones import ApiModel
@@ -139,7 +139,8 @@ def picture_routes(pictures: Pictures, of: Pictured) -> list[Route]:
     return [
         Route(method="GET", handler=show, summary=f"See the picture of {of.what}",
               description="With an ETag, for pages that keep it.", roles=of.readers,
-              produces=tuple(_TYPES.values()), errors=(NotFound,), **common),
+              produces=tuple(_TYPES.values()), errors=(NotFound,), also=FILE_STATUSES,
+              **common),
         Route(method="PUT", handler=put, summary=f"Give {of.what} a picture",
               description=_DESCRIPTION, upload=PictureUpload, response=of.view,
               max_body_bytes=MAX_BYTES + (1 << 16),

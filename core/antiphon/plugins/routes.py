@@ -49,7 +49,9 @@ class Route:
     anyone in, and `Request.principal` is then a principal without reach. `upload` documents a
     multipart body by a model whose file field is of type bytes; `produces` documents a
     response that is not JSON. `errors` are those that the handler raises by itself; what the
-    framework can answer (401, 403, 404 for a path id, 413, 422…) is added to the document.
+    framework can answer (401, 403, 404 for a path id, 413, 422…) is added to the document. `also`
+    are statuses that the handler sends besides `status`: 206 and 503 with the same content, others
+    with none.
     `effect` is what the operation does, unless it reads (GET) or changes something (the rest):
     whatever starts, stops or moves sound and leaves all else as it is has the effect `control`.
     """
@@ -67,6 +69,7 @@ class Route:
     upload: type[BaseModel] | None = None
     produces: tuple[str, ...] = ()
     errors: tuple[type[AntiphonError], ...] = ()
+    also: tuple[int, ...] = ()
     max_body_bytes: int = 1 << 20
     description: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)

@@ -67,6 +67,21 @@ class PlaybackView(Frozen):
     problems: tuple[str, ...] = ()
 
 
+class QueuedTrack(Frozen):
+    """A place in a queue, from 0. `track` is empty where it is there no more, or is a rest."""
+
+    place: int
+    track: TrackView | None
+
+
+class QueueView(Frozen):
+    """A part of a queue, in the order in which this round plays; `position` is where it is now."""
+
+    items: tuple[QueuedTrack, ...]
+    total: int
+    position: int
+
+
 class PlayRequest(Frozen):
     """Start music. Exactly one of the sources; without any, the zone's own queue goes on.
 
@@ -279,6 +294,20 @@ class Zones(Protocol):
         shuffle: bool = False,
     ) -> PlaybackView:
         """Start a queue of any media, such as a plugin's own."""
+
+    async def queue(
+        self, principal: Principal, zone_id: UUID, *, offset: int, limit: int
+    ) -> QueueView:
+        """A part of the queue that the zone plays, or goes on with."""
+
+    async def set_queue(
+        self, principal: Principal, zone_id: UUID, music_ids: Sequence[UUID]
+    ) -> PlaybackView:
+        """Let these be the zone's queue, in this order. The track that plays goes on.
+
+        If it is not among them it comes before them. What stands still stays so. Raises Invalid
+        with all that the client does not have.
+        """
 
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """Ask the zone's endless source anew for what follows the current track.

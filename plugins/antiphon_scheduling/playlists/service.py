@@ -57,9 +57,8 @@ class ChannelPlaylists:
         rows = ordered(scoped(ChannelPlaylist, principal, deleted=query.deleted), query.ordering)
         if query.search:
             rows = rows.filter(name__icontains=query.search)
-        if query.enabled is not None:
-            rows = rows.filter(enabled=query.enabled)
-        found, total = await query.fetch(rows)
+        wanted = query.model_dump(include={"client_id", "enabled"}, exclude_none=True)
+        found, total = await query.fetch(rows.filter(**wanted))
         return Page(items=tuple(await self._views(principal, found)), total=total)
 
     async def get(self, principal: Principal, playlist_id: UUID) -> PlaylistView:

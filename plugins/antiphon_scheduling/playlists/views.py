@@ -149,6 +149,7 @@ class PlaylistQuery(DeletableQuery):
     """Which playlists to list."""
 
     ordering: Annotated[str, SortedBy("name", "enabled", "created_at", "updated_at")] = "name"
+    client_id: UUID | None = Field(default=None, description="Those of this client alone.")
     search: str | None = Field(default=None, max_length=200)
     enabled: bool | None = None
 

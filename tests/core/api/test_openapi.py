@@ -76,11 +76,18 @@ async def test_every_operation_tells_what_it_takes_and_answers(stage: Stage) -> 
         success = operation["responses"][str(route.status)]
         has_content = route.response is not None or bool(route.produces)
         assert ("content" in success) == has_content, name
+        for status in route.also:
+            assert "description" in operation["responses"][str(status)], name
         for error in errors_of(route):
             reference = operation["responses"][str(error.status)]["$ref"]
             failure = document["components"]["responses"][reference.rsplit("/", 1)[-1]]
             examples = failure["content"]["application/problem+json"]["examples"]
             assert examples[error.code]["value"]["status"] == error.status
+    health = document["paths"]["/health"]["get"]["responses"]
+    assert health["503"]["content"] == health["200"]["content"]
+    image = document["paths"]["/zones/{zone_id}/image"]["get"]["responses"]
+    assert image["206"]["content"] == image["200"]["content"]
+    assert image["304"].keys() == image["416"].keys() == {"description"}
     created = document["paths"]["/zones"]["post"]["responses"]
     assert created.keys() == {"201", "400", "401", "403", "409", "413", "415", "422", "500"}
 

@@ -41,6 +41,19 @@ async def test_commands_answer_with_the_new_state(
     assert principal.via is Via.REST
 
 
+async def test_the_queue_is_seen_and_changed(stage: Stage) -> None:
+    path, keys = f"zones/{stage.ours.shop.id}/playback/queue", [str(uuid4()), str(uuid4())]
+    changed = await stage.owner.ask("PUT", path, json={"music_ids": keys})
+    assert (changed.status, changed.json["queue_length"]) == (200, 2)
+    seen = (await stage.owner.get(path, limit="1", offset="1")).json
+    assert seen == {"items": [{"place": 1, "track": None}], "total": 2, "position": 0}
+    wrong: list[dict[str, Any]] = [{}, {"music_ids": []}, {"music_ids": ["x"]}, {"queue": keys}]
+    for body in wrong:
+        assert (await stage.owner.ask("PUT", path, json=body)).status == 422
+    for method in ("GET", "PUT"):
+        assert (await stage.stranger.ask(method, path, json={"music_ids": keys})).status == 404
+
+
 @pytest.mark.parametrize(
     ("command", "body", "field"),
     [

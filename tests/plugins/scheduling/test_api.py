@@ -156,6 +156,8 @@ async def test_schedules_are_listed_by_name_and_filtered(station: Station) -> No
     assert await names("kind=cron") == ["Closing"]
     assert await names("enabled=false") == ["Advert"]
     assert await names("search=ELL") == ["Bells"]
+    assert await names(f"client_id={station.client.id}&enabled=false") == ["Advert"]
+    assert await names(f"client_id={uuid4()}") == []
 
 
 async def test_another_clients_schedules_do_not_exist(station: Station) -> None:

@@ -29,6 +29,8 @@ from antiphon.types import Principal
 
 M_ = TypeVar("M_", Floor, Zone)
 
+_ZONE_COLUMNS = tuple(ZoneView.model_fields.keys() - {"playback", "has_image"})
+
 
 class FloorQuery(DeletableQuery):
     """Which floors."""
@@ -179,6 +181,5 @@ def _floor(floor: Floor) -> FloorView:
 
 
 def _zone(zone: Zone, playback: PlaybackView | None) -> ZoneView:
-    names = ZoneView.model_fields.keys() - {"playback", "has_image"}
-    values = {name: getattr(zone, name) for name in names}
+    values = {name: getattr(zone, name) for name in _ZONE_COLUMNS}
     return ZoneView(playback=playback, has_image=zone.image is not None, **values)

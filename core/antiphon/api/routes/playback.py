@@ -9,8 +9,9 @@ from pydantic import Field
 
 from antiphon.api.parts import ApiParts
 from antiphon.errors import AntiphonError, Conflict, Unavailable
+from antiphon.plugins.lists import ListQuery
 from antiphon.plugins.routes import Request, Route
-from antiphon.plugins.zones import ApiModel, Percent, PlaybackView, PlayRequest
+from antiphon.plugins.zones import ApiModel, Percent, PlaybackView, PlayRequest, QueueView
 from antiphon.types import Effect, Principal
 
 
@@ -24,6 +25,12 @@ class Mute(ApiModel):
     """Whether to be silent."""
 
     muted: bool
+
+
+class QueueChange(ApiModel):
+    """The tracks of a queue, in the order in which they play."""
+
+    music_ids: list[UUID] = Field(min_length=1, max_length=10_000)
 
 
 class Volume(ApiModel):
@@ -53,6 +60,14 @@ def playback_routes(parts: ApiParts) -> list[Route]:
     async def mute(request: Request[Mute, None]) -> PlaybackView:
         muted = request.body.muted
         return await zones.set_muted(request.principal, request.path["zone_id"], muted=muted)
+
+    async def queue(request: Request[None, ListQuery]) -> QueueView:
+        zone_id, page = request.path["zone_id"], request.query
+        return await zones.queue(request.principal, zone_id, offset=page.offset, limit=page.limit)
+
+    async def set_queue(request: Request[QueueChange, None]) -> PlaybackView:
+        music_ids = request.body.music_ids
+        return await zones.set_queue(request.principal, request.path["zone_id"], music_ids)
 
     some_id = str(UUID(int=1))
     refused: tuple[type[AntiphonError], ...] = (Conflict, Unavailable)
@@ -106,6 +121,29 @@ def playback_routes(parts: ApiParts) -> list[Route]:
             response=PlaybackView,
             errors=refused,
             example={"volume": 60},
+        ),
+        Route(
+            method="GET",
+            path="zones/{zone_id}/playback/queue",
+            handler=queue,
+            summary="See what a zone plays one after the other",
+            tag="playback",
+            query=ListQuery,
+            response=QueueView,
+        ),
+        Route(
+            method="PUT",
+            path="zones/{zone_id}/playback/queue",
+            handler=set_queue,
+            summary="Change a zone's queue",
+            description="The track that plays goes on; if it is not among these, it comes before "
+            "them. A zone that stands still stays so.",
+            tag="playback",
+            effect=Effect.CONTROL,
+            body=QueueChange,
+            response=PlaybackView,
+            errors=refused,
+            example={"music_ids": [some_id]},
         ),
         Route(
             method="POST",

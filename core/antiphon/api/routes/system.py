@@ -121,6 +121,7 @@ def system_routes(parts: ApiParts) -> list[Route]:
             tag="system",
             roles=None,
             response=Health,
+            also=(503,),
         ),
         Route(
             method="GET",

@@ -32,6 +32,9 @@ async def test_a_playlist_is_made_read_changed_switched_and_deleted(house: House
     assert (await house.owner("POST", f"{path}/toggle")).json["enabled"] is False
     listed = (await house.owner("GET", "channel-playlists?enabled=false&search=even")).json
     assert [item["id"] for item in listed["items"]] == [made]
+    for client_id, count in ((house.shop.client.id, 1), (house.gym.client.id, 0)):
+        listed = (await house.owner("GET", f"channel-playlists?client_id={client_id}")).json
+        assert listed["total"] == count
     assert (await house.owner("DELETE", path)).status == 204
     assert (await house.owner("GET", path)).status == 404
     assert (await house.owner("GET", "channel-playlists")).json["total"] == 0
