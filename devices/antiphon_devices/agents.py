@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from antiphon.errors import NotFound
 from antiphon.events import DeviceFellSilent, DeviceHeard, EventBus
-from antiphon.plugins import DeviceReport, DeviceView
+from antiphon.plugins import DeviceReport
 from antiphon_devices.connection import Incoming
 from antiphon_devices.driver import AGENT
 from antiphon_devices.mirror import SERVER, Agent, Building, Mirror
@@ -232,7 +232,9 @@ class Agents:
     async def _tell_server(self, key: str, agent: Agent) -> None:
         """Let the server's own table know, where there is news."""
         device = self._mirror.device_by_key(key)
-        if device is None and (agent.info is None or agent.status is not True):
+        # What was made a moment ago, the mirror has not heard of.
+        device_id = device.id if device else agent.device_id
+        if device_id is None and (agent.info is None or agent.status is not True):
             return
         info = agent.info or AgentInfo()
         report = DeviceReport(
@@ -246,15 +248,15 @@ class Agents:
         )
         if report != agent.reported:
             # One whose snapclient does not play yet is a newcomer too: it waits for our wish.
-            if agent.is_online is not True and not await self._is_there(device):
+            if agent.is_online is not True and not await self._is_there(device_id):
                 return  # it was removed a moment ago: this must not make it anew
             agent.reported = None  # tried again with the next message if it fails now
-            await self._devices.report(report)
+            agent.device_id = (await self._devices.report(report)).id
             agent.reported = report
 
-    async def _is_there(self, device: DeviceView | None) -> bool:
+    async def _is_there(self, device_id: UUID | None) -> bool:
         try:
-            return device is not None and bool(await self._devices.view(SERVER, device.id))
+            return device_id is not None and bool(await self._devices.view(SERVER, device_id))
         except NotFound:
             return False
 

@@ -63,6 +63,7 @@ class Agent:
     is_silent: bool = False
     is_unheard: bool = False
     reported: DeviceReport | None = None
+    device_id: UUID | None = None  # under which the server knows it, once it was told
     machines: dict[tuple[object, ...], float] = field(default_factory=dict)
 
     @property

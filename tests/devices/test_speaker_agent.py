@@ -29,7 +29,7 @@ from antiphon.processes import ChildProcess, Program, free_port
 from antiphon_devices.agents import Agents
 from antiphon_devices.connection import Incoming
 from antiphon_devices.documents import Documents
-from antiphon_devices.mirror import Building, Mirror
+from antiphon_devices.mirror import SERVER, Building, Mirror
 from antiphon_devices.outbox import Outbox
 from antiphon_devices.payloads import ClientInfo
 from antiphon_devices.speaker import facts, tone
@@ -367,6 +367,27 @@ async def test_a_newcomer_that_does_not_play_yet_is_told_what_to_play() -> None:
             await agents.report(DeviceTopic(kind, device="pi"), message)
         (made,) = devices.by_id.values()
         assert (made.device_id, made.device_type) == ("pi", "agent")
+
+
+async def test_a_newcomer_that_goes_before_the_mirror_hears_of_it_is_offline() -> None:
+    bus = EventBus()
+    devices = FakeDevices(bus)
+    building = Building(FakeZones(bus), devices, _no_clients)
+    mirror = Mirror(building, Documents("antiphon/v1", Outbox()), lambda _: None)
+    agents = Agents(building, mirror, lambda _: None, bus, logging.getLogger("test"))
+
+    async def say(kind: Kind, payload: bytes) -> None:
+        await agents.report(DeviceTopic(kind, device="pi"), Incoming("", payload, retain=False))
+
+    await say(Kind.UP_INFO, b'{"agent": {"name": "own", "version": "1"}}')
+    await say(Kind.UP_STATUS, b"online")
+    (made,) = devices.by_id.values()
+    assert made.is_online
+    await say(Kind.UP_STATUS, b"offline")
+    assert not devices.by_id[made.id].is_online
+    await devices.remove(SERVER, made.id)
+    await say(Kind.UP_STATUS, b"offline")
+    assert not devices.by_id, "what was removed is not made anew by its will"
 
 
 async def _no_clients() -> dict[UUID, ClientInfo]:
