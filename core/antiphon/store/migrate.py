@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -81,6 +82,7 @@ async def _migrate(apps: AppsConfig, label: str, state: State | None) -> State |
         # Not the executor's "latest": to it, a migration that a plugin builds on is not a last one.
         if missing := [MigrationTarget(label, name) for name in sorted(known - applied)]:
             _log.info("Bringing the tables of %s up to date", label)
+            gc.enable()  # which `run` turns off while it starts: the models of each step are many
             await executor.migrate(missing)
             await _check_references(transaction)
         return executor.state
