@@ -6,8 +6,10 @@ import sys
 
 from bench import (
     accounts,
+    calls,
     discovery,
     latency,
+    many,
     mqtt,
     playlists,
     quality,
@@ -20,7 +22,9 @@ from bench import (
 
 BENCHMARKS = {
     "sound": sound.main,
+    "many": many.main,
     "latency": latency.main,
+    "calls": calls.main,
     "quality": quality.main,
     "discovery": discovery.main,
     "accounts": accounts.main,

@@ -34,8 +34,11 @@ class Server:
 
 
 @asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[Server]:
-    """A server with its data in `folder`, logged in to, for as long as this lasts."""
+async def server(folder: Path, **settings: str) -> AsyncIterator[Server]:
+    """A server with its data in `folder`, logged in to, for as long as this lasts.
+
+    `settings` come as in the environment, without `ANTIPHON_`, on top of ours.
+    """
     environ = {name: value for name, value in os.environ.items() if "ANTIPHON_" not in name}
     environ |= {
         "ANTIPHON_DATA_DIR": str(folder),
@@ -50,6 +53,7 @@ async def server(folder: Path) -> AsyncIterator[Server]:
         "ANTIPHON_AI__WARM_UP": "false",
         "ANTIPHON_ADMIN__PASSWORD": _PASSWORD,
     }
+    environ |= {f"ANTIPHON_{name}": value for name, value in settings.items()}
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "antiphon", "run", env=environ, stdout=log, stderr=log

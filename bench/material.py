@@ -9,7 +9,7 @@ TRACK_S = 180
 CLIP_S = 5
 
 
-def make(folder: Path, tracks: int = 4) -> tuple[list[Path], Path]:
+def make(folder: Path, tracks: int = 4, clip_s: float = CLIP_S) -> tuple[list[Path], Path]:
     """Write the tracks and the clip; returns their paths."""
     files = []
     for number in range(1, tracks + 1):
@@ -23,7 +23,7 @@ def make(folder: Path, tracks: int = 4) -> tuple[list[Path], Path]:
         )  # fmt: skip
         files.append(path)
     clip = folder / "clip.flac"
-    _ffmpeg("-f", "lavfi", "-i", f"sine=700:d={CLIP_S}:r=22050", str(clip))
+    _ffmpeg("-f", "lavfi", "-i", f"sine=700:d={clip_s}:r=22050", str(clip))
     return files, clip
 
 

@@ -25,7 +25,7 @@ READERS = 8
 CALL_EVERY_S = 4.0
 
 
-async def _furnish(server: house.Server, files: list[Path], clip: Path) -> tuple[list[str], str]:
+async def furnish(server: house.Server, files: list[Path], clip: Path) -> tuple[list[str], str]:
     """Zones that play, each at another place of the music, and an announcement."""
     client = (await server.ask("GET", "clients?limit=1"))["items"][0]["id"]
     floor = await server.ask("POST", "floors", json={"client_id": client, "name": "Soak"})
@@ -98,7 +98,7 @@ async def _soak(folder: Path, minutes: float) -> None:
     over: Counter[str] = Counter()
     spent_ms: list[float] = []
     async with house.server(folder / "data") as server:
-        zones, announcement = await _furnish(server, files, clip)
+        zones, announcement = await furnish(server, files, clip)
         await asyncio.sleep(15)  # imports are measured, programmes have begun
         first = house.memory_mb(server.pid)
         tasks = [
