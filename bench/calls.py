@@ -21,7 +21,7 @@ from bench.figures import percentile, show
 from bench.soak import ZONES, furnish
 
 CALLS = 100
-_PATIENCE_S = 30.0
+_SETTLED_S = 15.0  # what was uploaded is measured
 _QUIET_BYTES = 19_200  # a tenth of a second
 
 
@@ -89,6 +89,8 @@ async def _measure(folder: Path) -> tuple[list[float], list[float]]:
         ear = _Ear(reader)
         stack.callback(tasks.create_task(ear.listen()).cancel)
         body = {"announcement_id": announcement, "zones": [probe], "chime": False}
+
+        await asyncio.sleep(_SETTLED_S)
 
         async def by_rest() -> None:
             await server.ask("POST", "calls", json=body)
