@@ -24,7 +24,7 @@ CHUNK_FRAMES = SAMPLE_RATE  # one refill: large, because decoders like warm cach
 LOW_WATER_FRAMES = 2 * SAMPLE_RATE
 _NEARLY_DRY_FRAMES = SAMPLE_RATE // 4
 _STUCK_AFTER_S = 3.0
-_NOTHING: Samples = np.zeros((0, 2), np.int16)
+NOTHING: Samples = np.zeros((0, 2), np.int16)
 
 
 class Deck:
@@ -90,7 +90,7 @@ class Deck:
         """
         chunks = self._chunks
         if not chunks:
-            return _NOTHING
+            return NOTHING
         head = self._head
         first = chunks[0]
         if len(first) - head > frames:  # nearly always: all of it lies in one chunk
@@ -118,7 +118,7 @@ class Deck:
     def peek(self, frames: int) -> Samples:
         """The next frames without taking them: as many as lie in one chunk."""
         if not self._chunks:
-            return _NOTHING
+            return NOTHING
         return self._chunks[0][self._head : self._head + frames]
 
     def at_hand(self, frames: int) -> Samples:
@@ -127,7 +127,7 @@ class Deck:
         Nothing, where what was taken last does not lie in one.
         """
         if not self._taken or not self._chunks:
-            return _NOTHING
+            return NOTHING
         start = self._head - self._taken
         return self._chunks[0][start : start + frames]
 

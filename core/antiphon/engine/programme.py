@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from antiphon.engine.codec import Samples
-from antiphon.engine.deck import Deck, Feeder
+from antiphon.engine.deck import NOTHING, Deck, Feeder
 from antiphon.engine.limiter import AHEAD_FRAMES, Limiter, peak
 from antiphon.engine.protocol import (
     SAMPLE_RATE,
@@ -26,7 +26,6 @@ from antiphon.engine.still import Stretch
 
 _SKIP_FADE_FRAMES = int(0.04 * SAMPLE_RATE)
 _PAUSE_FADE_S = 0.1
-_NOTHING: Samples = np.zeros((0, 2), np.int16)
 
 
 @dataclass(slots=True)
@@ -181,7 +180,7 @@ class Programme:
     def at_hand(self, frames: int) -> Samples:
         """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
         if not self._is_plain or self._current is None or self._current.deck.ended:
-            return _NOTHING
+            return NOTHING
         return self._current.deck.at_hand(frames)
 
     def ahead(self) -> Samples | None:

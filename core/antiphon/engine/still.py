@@ -156,12 +156,9 @@ def _mix(frame: int, frames: int, heard: list[tuple[Source, Samples | Mix, float
         parts, sure = [samples for _, samples, _ in heard], frames
     if heard[0][2] == 1.0 and len(heard) == 1 and parts[0].dtype == np.int16:
         return Stretch(frame, parts[0].astype(np.int16, copy=False), frames)  # untouched
-    mixed = _MIX[:sure]
-    for number, (part, (_, _, gain)) in enumerate(zip(parts, heard, strict=True)):
-        if number == 0:
-            np.multiply(part[:sure], np.float32(gain), out=mixed)
-        else:
-            mixed += np.multiply(part[:sure], np.float32(gain), dtype=np.float32)
+    mixed = np.multiply(parts[0][:sure], np.float32(heard[0][2]), out=_MIX[:sure])
+    for part, (_, _, gain) in zip(parts[1:], heard[1:], strict=True):
+        mixed += np.multiply(part[:sure], np.float32(gain), dtype=np.float32)
     return Stretch(frame, to_s16(mixed, frame), frames)
 
 

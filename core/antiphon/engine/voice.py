@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from antiphon.engine.codec import Samples
-from antiphon.engine.deck import Deck, Feeder
+from antiphon.engine.deck import NOTHING, Deck, Feeder
 from antiphon.engine.limiter import AHEAD_FRAMES
 from antiphon.engine.protocol import SAMPLE_RATE, StartCall
 from antiphon.engine.ramps import Mix
@@ -15,7 +15,6 @@ from antiphon.engine.still import Stretch
 
 _EDGE_S = 0.04
 _EDGE_FRAMES = int(_EDGE_S * SAMPLE_RATE)
-_NOTHING: Samples = np.zeros((0, 2), np.int16)
 _AFTER_CHIME_S = 0.15
 
 
@@ -114,7 +113,7 @@ class Voice:
     def at_hand(self, frames: int) -> Samples:
         """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
         if not self._plain:
-            return _NOTHING
+            return NOTHING
         return self._clip.at_hand(min(frames, self._plain + max(0, self._sure())))
 
     def ahead(self) -> Samples | None:

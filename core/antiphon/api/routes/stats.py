@@ -80,8 +80,9 @@ def stats_routes(parts: ApiParts) -> list[Route]:
         principal = request.principal
         client = await _client(principal, request.query.client_id)
         key = client.id if client is not None else None
-        zones = await _by_playback(_of(scoped(Zone, principal), key))
-        devices = await _online(_of(scoped(Device, principal), key))
+        # What is kept of a zone is at most a moment behind what is heard.
+        zones = await _counted(_of(scoped(Zone, principal), key), "playback_state__playback")
+        devices = await _counted(_of(scoped(Device, principal), key), "is_online")
         began_at = _midnight(client.timezone if client is not None else "UTC")
         media = {
             kind: sum(by_client.values(), MediaTotals())
@@ -169,22 +170,15 @@ def _stored(media: Iterable[Mapping[UUID, MediaTotals]], client_id: UUID) -> int
     return sum(by_client[client_id].bytes for by_client in media if client_id in by_client)
 
 
-async def _by_playback(rows: QuerySet[Zone]) -> Counter[Playback | None]:
-    """How many zones play; what is kept is at most a moment behind what is heard."""
-    column = "playback_state__playback"
+async def _counted(rows: QuerySet[M_], column: str) -> Counter[Any]:
+    """How many rows there are of each value of a column."""
     counted = rows.annotate(n=Count("id")).group_by(column).values_list(column, "n")
-    return Counter({Playback(state) if state else None: n for state, n in await counted})
-
-
-async def _online(rows: QuerySet[Device]) -> Counter[bool]:
-    counted = rows.annotate(n=Count("id")).group_by("is_online").values_list("is_online", "n")
-    return Counter({bool(is_online): n for is_online, n in await counted})
+    return Counter(dict(await counted))
 
 
 async def _outcomes(rows: QuerySet[PlayEvent], since: datetime) -> dict[str, int]:
     rows = rows.filter(created_at__gte=since, device_id__isnull=True, call_id__isnull=False)
-    rows = rows.annotate(n=Count("id")).group_by("outcome")
-    return {outcome or _OPEN: n for outcome, n in await rows.values_list("outcome", "n")}
+    return {outcome or _OPEN: n for outcome, n in (await _counted(rows, "outcome")).items()}
 
 
 def _midnight(timezone: str) -> datetime:
