@@ -117,12 +117,13 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
         secret_key = load_secret_key(place.secret_key)
         # Before every task: the ORM keeps its connections in a context variable.
         database = await enter(_database(settings, plugins))
+        # Early, as it takes a while in a process of its own; the others do not need it yet.
+        most = settings.audio.max_renderers
+        renderer = await enter(RendererPool(bus, _levels(settings), processes=most))
         admin_password = await _first_people(settings)
         await enter(purging(place.media_dir, settings.trash.keep_days))
         trail = await enter(AuditTrail(bus))
         jobs = await enter(JobRunner(bus))
-        most = settings.audio.max_renderers
-        renderer = await enter(RendererPool(bus, _levels(settings), processes=most))
         notes = place.data_dir / "cache" / "fallback.json"
         prepare_fallback(jobs, renderer.send, settings.audio, notes)
         snapcast = await enter(Snapcast(settings.snapcast, place.run_dir, place.data_dir, bus))
@@ -165,6 +166,7 @@ async def running(loaded: Loaded, plugins: Plugins | None = None) -> AsyncIterat
             metrics=metrics,
         )
         connected.withhold(core_operations(api))
+        await renderer.ready()
         # After the media sources are there, since zones go on with what they played.
         await enter(zones)
         await enter(UnheardLog(bus, media))

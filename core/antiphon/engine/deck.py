@@ -76,28 +76,37 @@ class Deck:
     @property
     def hungry(self) -> bool:
         """Whether a refill is due."""
-        return not (self.ended or self.filling) and self.available < self._low_water
+        is_low = self._produced - self._consumed < self._low_water
+        return is_low and not (self.ended or self.filling)
 
     @property
     def loudest(self) -> float:
         """No magnitude in what was taken last, or in what `peek` gives, is larger than this."""
         return max(self._left_peak, self._peaks[0]) if self._peaks else self._left_peak
 
+    def skip(self, frames: int) -> bool:
+        """Take the next samples without a look at them, if they all lie in one chunk.
+
+        `at_hand` has them; False where nothing was taken.
+        """
+        chunks = self._chunks
+        if not chunks or len(chunks[0]) - self._head <= frames:
+            return False
+        self._head += frames
+        self._taken = frames
+        self._consumed += frames
+        return True
+
     def take(self, frames: int) -> Samples:
         """The next samples, shape (≤ frames, 2); shorter at the end or where the feeder is late.
 
         Often a view of what was decoded: never write into it.
         """
+        if self.skip(frames):  # nearly always
+            return self.at_hand(frames)
         chunks = self._chunks
         if not chunks:
             return NOTHING
-        head = self._head
-        first = chunks[0]
-        if len(first) - head > frames:  # nearly always: all of it lies in one chunk
-            self._head = head + frames
-            self._taken = frames
-            self._consumed += frames
-            return first[head : head + frames]
         self._taken = 0
         pieces = []
         wanted = frames
@@ -165,7 +174,7 @@ class Deck:
             pieces.append(piece)
             gathered += len(piece)
         if gathered:
-            chunk = np.concatenate(pieces)
+            chunk = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
             self._peaks.append(peak(chunk))
             self._chunks.append(chunk)
             self._produced += gathered

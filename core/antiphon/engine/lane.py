@@ -35,8 +35,8 @@ class Fallback:
 
 @dataclass(slots=True)
 class _Meter:
-    squares: float = 0.0
-    samples: int = 0
+    mean_squares: float = 0.0
+    looks: int = 0
     peak: float = 0.0
 
 
@@ -62,6 +62,7 @@ class Lane:
         self._presence = Ramp(1.0)
         self._limiter = Limiter(levels.true_peak_db)
         self._meter = _Meter()
+        self._is_silent = False
         self._safety: Fallback | None = None
         self._safety_gain = Ramp(0.0)
         self._quiet_s = 0.0
@@ -188,8 +189,10 @@ class Lane:
             self._watch(METER_EVERY * frames / SAMPLE_RATE)
 
     def _passes(self, block: Block) -> bool:
-        """Whether no limiter is needed: music alone was measured when it came into the library."""
-        return self.voice is None or self._limiter.passes(block.samples, block.at_most)
+        """Whether no limiter is needed, as for silence, or music alone: its peaks are measured."""
+        if self.voice is None or not self._volume.value:
+            return True
+        return self._limiter.passes(block.samples, block.at_most)
 
     def _settle(self) -> None:
         """Find out whether the lane is even from here on, and what is heard then."""
@@ -199,7 +202,7 @@ class Lane:
         volume = self._volume.value
         music = volume * db_to_gain(self._duck_db.value) * self._presence.value
         parts: list[Part] = []
-        if self._programme is not None and music:
+        if self._programme is not None and not self.is_away:
             parts.append((self._programme, music))
         if self.voice is not None:
             parts.append((self.voice, volume * self._voice_gain.value))
@@ -313,15 +316,18 @@ class Lane:
 
     def _measure(self, block: Block) -> None:
         meter = self._meter
-        squares, highest = block.power
-        meter.squares += squares
-        meter.samples += len(block.data) // 2
+        mean_square, highest = block.power
+        meter.mean_squares += mean_square
+        meter.looks += 1
         meter.peak = max(meter.peak, highest)
 
-    def level(self) -> Level:
-        """What went out since the last call of this, in dBFS."""
+    def level(self) -> Level | None:
+        """What went out since the last call of this, in dBFS; None for silence told before."""
         meter, self._meter = self._meter, _Meter()
-        rms = (meter.squares / meter.samples) ** 0.5 / 32768 if meter.samples else 0.0
+        was_silent, self._is_silent = self._is_silent, meter.peak == 0
+        if was_silent and self._is_silent:
+            return None
+        rms = (meter.mean_squares / meter.looks) ** 0.5 / 32768 if meter.looks else 0.0
         return Level(self.zone, _db(rms), _db(meter.peak / 32768))
 
 

@@ -84,8 +84,11 @@ class Limiter:
 
 def peak(*parts: NDArray[np.float32] | NDArray[np.int16] | None) -> float:
     """The largest magnitude of all samples; None is silence."""
-    there = [part for part in parts if part is not None]
-    return max((max(float(part.max()), -float(part.min())) for part in there), default=0.0)
+    most = 0.0
+    for part in parts:
+        if part is not None and len(part):
+            most = max(most, float(part.max()), -float(part.min()))
+    return most
 
 
 def _peaks(block: Mix) -> _Line:

@@ -77,16 +77,20 @@ class RendererPool:
         self._hearers = Hearers()
         self._zones: dict[str, _Zone] = {}
         self._programmes: dict[str, RendererHost] = {}
+        self._first: asyncio.Task[RendererHost] | None = None
         self._starting: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Start the first process; returns when it is ready. Raises PartTimedOut."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._end_starting)
-            await stack.enter_async_context(self._new_host())
-            self._stack = stack.pop_all()
+        """Begin to start the first process; see `ready`."""
+        entering = self._stack.enter_async_context(self._new_host())
+        self._first = asyncio.create_task(entering, name="renderer")
         return self
+
+    async def ready(self) -> None:
+        """Return when the first process takes commands. Raises PartTimedOut."""
+        if self._first is not None:
+            await self._first
 
     async def __aexit__(
         self,
@@ -96,6 +100,8 @@ class RendererPool:
     ) -> None:
         """Stop all processes."""
         self._hearers.clear()
+        if self._first is not None:
+            await end(self._first, *self._starting)
         await self._stack.aclose()
 
     def subscribe(self, handler: Callable[[Report], None]) -> Callable[[], None]:
@@ -256,9 +262,6 @@ class RendererPool:
                 await asyncio.sleep(delay.next_s())
             else:
                 return
-
-    async def _end_starting(self) -> None:
-        await end(*self._starting)
 
     def _tell(self, report: Report) -> None:
         self._hearers.tell(report)

@@ -156,29 +156,33 @@ class Programme:
 
     # --- rendering ------------------------------------------------------------------------------
 
-    def render(self, frame: int, frames: int) -> Samples | None:
-        """The block that starts at `frame`, shape (frames, 2); None for silence.
-
-        Zones that share the programme get the same array: never write into it.
-        """
+    def advance(self, frame: int, frames: int) -> bool:
+        """Go on to the block that starts at `frame`; False where it is silent."""
         if frame != self._rendered_at:
             self._rendered_at = frame
             current = self._current
             if self._steady and current is not None and not current.deck.ended:
                 # Nearly every block of a programme's life: nothing changes, nothing is mixed.
-                block = current.deck.take(frames)
-                self._feed(current)
-                self._is_plain = len(block) == frames
-                self._rendered = block if self._is_plain else self._padded(block, frames)
+                self._pass_on(current, frames)
             else:
                 self._is_plain = False
                 self.kept.clear()
                 self._rendered = self._render(frames)
                 self._steady = self._is_steady()
+        return self._is_plain or self._rendered is not None
+
+    def render(self, frame: int, frames: int) -> Samples | None:
+        """Go on to the block that starts at `frame`: shape (frames, 2), or None for silence.
+
+        Zones that share the programme get the same array: never write into it.
+        """
+        self.advance(frame, frames)
+        if self._rendered is None and self._is_plain and self._current is not None:
+            self._rendered = self._current.deck.at_hand(frames)
         return self._rendered
 
     def at_hand(self, frames: int) -> Samples:
-        """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
+        """The block that it has come to and what is sure to follow it, up to `frames` in all."""
         if not self._is_plain or self._current is None or self._current.deck.ended:
             return NOTHING
         return self._current.deck.at_hand(frames)
@@ -204,6 +208,17 @@ class Programme:
             and self._outgoing is None
             and not self._fade_in
         )
+
+    def _pass_on(self, current: _Playing, frames: int) -> None:
+        """The next block is the deck's own; who wants to see it finds it there."""
+        deck = current.deck
+        self._rendered = None
+        self._is_plain = deck.skip(frames)
+        if not self._is_plain:
+            block = deck.take(frames)
+            self._is_plain = len(block) == frames
+            self._rendered = block if self._is_plain else self._padded(block, frames)
+        self._feed(current)
 
     def _padded(self, block: Samples, frames: int) -> Samples:
         """A block that came short: the deck is at its end, or the feeder is late."""

@@ -60,7 +60,7 @@ def count(start: int, frames: int) -> Gains:
 
 
 def to_s16(mixed: Mix, frame: int) -> NDArray[np.int16]:
-    """Round float samples in s16 units, in place, with dither; they must not exceed the range.
+    """Round float samples in s16 units with dither, in place too; they must not exceed the range.
 
     At most `DITHERED_AT_MOST` frames at a time.
 

@@ -116,10 +116,12 @@ class Renderer:
     def tick(self) -> None:
         """Render one block for every zone and hand it to the sinks."""
         frame, frames = self.frame, self.block_frames
+        lanes: Iterable[Lane] = self._lanes.values()
         if self._calls:
             self._begin_ready_calls()
+            lanes = sorted(lanes, key=_is_silent)  # a call leaves before others' music is mixed
         metered = frame // frames % METER_EVERY == 0
-        for lane in self._lanes.values():
+        for lane in lanes:
             lane.process(frame, frames, metered=metered)
         if self._calls:
             self._end_calls()
@@ -355,7 +357,8 @@ class Renderer:
         self._report(Heartbeat(self.frame))
         starving = {id(p): p.take_starved_s() for p in self._programmes.values()}
         for zone, lane in self._lanes.items():
-            self._report(lane.level())
+            if (level := lane.level()) is not None:
+                self._report(level)
             self._tell_quiet(lane)
             self._lose(zone, starving.get(id(lane.programme), 0.0), "decode")
             lost_bytes = lane.sink.take_lost_bytes()
@@ -389,6 +392,10 @@ class Renderer:
             self._lost[zone, reason] = 0.0
         else:
             self._lost[zone, reason] += seconds
+
+
+def _is_silent(lane: Lane) -> bool:
+    return lane.voice is None
 
 
 def _cache(command: Configure) -> PcmCache | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,11 +25,14 @@ class Source(Protocol):
 
     kept: dict[Hashable, Stretch]
 
+    def advance(self, frame: int, frames: int) -> bool:
+        """Go on to the block that starts at `frame`; False where it is silent."""
+
     def render(self, frame: int, frames: int) -> Samples | Mix | None:
-        """The block that starts at `frame`, the same for everybody; None for silence."""
+        """Go on to that block and give it, the same for everybody; None for silence."""
 
     def at_hand(self, frames: int) -> Samples:
-        """The block that was rendered last and what is sure to follow it, up to `frames` in all.
+        """The block that it has come to and what is sure to follow it, up to `frames` in all.
 
         Nothing, where that is not known.
         """
@@ -39,14 +42,19 @@ Part = tuple[Source, float]  # with its gain
 
 
 class Block:
-    """What goes out of one zone, or of many, at one time, as 16-bit stereo: `data` in bytes."""
+    """What goes out of one zone, or of many, at one time, as 16-bit stereo: `data` in bytes.
 
-    __slots__ = ("_loudest", "_power", "data")
+    No magnitude in it, or in a limiter's look-ahead behind it, is larger than `at_most`.
+    """
 
-    def __init__(self, data: memoryview, loudest: Loudest | None = None) -> None:
+    __slots__ = ("_power", "at_most", "data")
+
+    def __init__(
+        self, data: memoryview, power: Power | None = None, at_most: float = math.inf
+    ) -> None:
         self.data = data
-        self._loudest = loudest
-        self._power: tuple[float, float] | None = None
+        self.at_most = at_most
+        self._power = power
 
     @classmethod
     def of(cls, samples: Samples) -> Block:
@@ -59,84 +67,74 @@ class Block:
         return np.frombuffer(self.data, np.int16).reshape(-1, 2)
 
     @property
-    def at_most(self) -> float:
-        """No magnitude in it, or in a limiter's look-ahead behind it, is larger."""
-        return self._loudest.magnitude if self._loudest else math.inf
-
-    @property
-    def power(self) -> tuple[float, float]:
-        """The sum of the squares of all samples, and the largest magnitude; computed once."""
+    def power(self) -> Power:
+        """Of this block, or of all that was mixed with it."""
         if self._power is None:
-            flat = np.frombuffer(self.data, np.int16).astype(np.float32)
-            self._power = float(np.dot(flat, flat)), float(np.abs(flat).max())
+            samples = self.samples
+            self._power = Power.of(samples, samples.astype(np.float32))
         return self._power
 
 
-class Loudest:
-    """The largest magnitude of some samples, found out when somebody asks."""
+class Power(NamedTuple):
+    """The mean of the squares of some samples, and their largest magnitude."""
 
-    __slots__ = ("_magnitude", "_samples")
+    mean_square: float
+    peak: float
 
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self._magnitude: float | None = None
-
-    @property
-    def magnitude(self) -> float:
-        """In units of s16."""
-        if self._magnitude is None:
-            self._magnitude = peak(self._samples)
-        return self._magnitude
+    @classmethod
+    def of(cls, samples: Samples, same: Mix) -> Power:
+        """Measure samples; `same` are the same, as floats."""
+        flat = same.reshape(-1)
+        return cls(float(np.dot(flat, flat)) / len(flat), peak(samples))
 
 
 class Stretch:
-    """Frames from `start` on, at least `frames`, and what a limiter sees behind them if known."""
+    """Frames from `start` on, which were mixed in one step; `same` are the same, as floats."""
 
-    __slots__ = ("_block", "_bytes", "_frame", "_loudest", "_start", "end")
+    __slots__ = ("_block", "_bytes", "_frame", "_power", "_start", "_sure_end", "end")
 
-    def __init__(self, start: int, samples: Samples, frames: int) -> None:
-        sure = len(samples) - AHEAD_FRAMES
-        self.end = start + max(frames, sure)
+    def __init__(self, start: int, samples: Samples, same: Mix) -> None:
+        self.end = start + len(samples)
         self._start = start
+        self._sure_end = self.end - AHEAD_FRAMES  # behind it, nobody knows what a limiter sees
         self._bytes = samples.data.cast("B")
-        self._loudest = Loudest(samples) if sure >= frames else None
+        self._power = Power.of(samples, same)  # now, while they lie in the processor's cache
         self._frame = -1
         self._block: Block | None = None
 
     def block(self, frame: int, frames: int) -> Block | None:
         """The block that starts at `frame`; None where it ends before."""
         if frame != self._frame:
-            if frame + frames > self.end:
+            after = frame + frames
+            if after > self.end:
                 return None
             at = (frame - self._start) * _FRAME_BYTES
+            data = self._bytes[at : at + frames * _FRAME_BYTES]
+            at_most = self._power.peak if after <= self._sure_end else math.inf
             self._frame = frame
-            self._block = Block(self._bytes[at : at + frames * _FRAME_BYTES], self._loudest)
+            self._block = Block(data, self._power, at_most)
         return self._block
 
 
 def still_block(frame: int, frames: int, parts: Sequence[Part]) -> Block:
-    """The block of `parts` that starts at `frame`; all of them are rendered.
+    """The block of `parts` that starts at `frame`; all go on to it, at a gain of 0 too.
 
     One large step of arithmetic costs far less than many small ones, so what is sure to follow is
     mixed with the block that is asked for. When a gain moves, or a source takes another course,
     nothing has to be taken back: whoever asks in another state gets other samples.
     """
-    heard = []
-    key: Hashable = None
-    for source, gain in parts:
-        samples = source.render(frame, frames)
-        if samples is not None:
-            heard.append((source, samples, gain))
-            key = gain if key is None else (key, source, gain)
+    heard = [part for part in parts if part[0].advance(frame, frames) and part[1]]
     if not heard:
         return _silence(frames)
-    kept = heard[0][0].kept
-    stretch = kept.get(key)
+    first, gain = heard[0]
+    kept = first.kept
+    state = gain if len(heard) == 1 else (gain, *heard[1:])  # without `first`, which keeps it
+    stretch = kept.get(state)
     block = stretch.block(frame, frames) if stretch is not None else None
     if block is None:
-        for over in [state for state, stretch in kept.items() if stretch.end <= frame]:
+        for over in [other for other, stretch in kept.items() if stretch.end <= frame]:
             del kept[over]
-        stretch = kept[key] = _mix(frame, frames, heard)
+        stretch = kept[state] = _mix(frame, frames, heard)
         block = stretch.block(frame, frames)
         assert block is not None  # noqa: S101  it begins with it
     return block
@@ -147,19 +145,23 @@ def _silence(frames: int) -> Block:
     return Block(memoryview(bytes(frames * _FRAME_BYTES)))
 
 
-def _mix(frame: int, frames: int, heard: list[tuple[Source, Samples | Mix, float]]) -> Stretch:
+def _mix(frame: int, frames: int, heard: Sequence[Part]) -> Stretch:
     """Mix a block, and with it what is sure to follow in all that is heard."""
-    longer = [source.at_hand(DITHERED_AT_MOST) for source, _, _ in heard]
+    longer = [source.at_hand(DITHERED_AT_MOST) for source, _ in heard]
     sure = min(len(samples) for samples in longer)
     parts: Sequence[Samples | Mix] = longer
     if sure < frames:
-        parts, sure = [samples for _, samples, _ in heard], frames
-    if heard[0][2] == 1.0 and len(heard) == 1 and parts[0].dtype == np.int16:
-        return Stretch(frame, parts[0].astype(np.int16, copy=False), frames)  # untouched
-    mixed = np.multiply(parts[0][:sure], np.float32(heard[0][2]), out=_MIX[:sure])
-    for part, (_, _, gain) in zip(parts[1:], heard[1:], strict=True):
+        rendered = [source.render(frame, frames) for source, _ in heard]
+        parts, sure = [samples for samples in rendered if samples is not None], frames
+    mixed = _MIX[:sure]
+    if heard[0][1] == 1.0 and len(heard) == 1 and parts[0].dtype == np.int16:
+        untouched = parts[0].astype(np.int16, copy=False)
+        np.copyto(mixed, untouched)
+        return Stretch(frame, untouched, mixed)
+    np.multiply(parts[0][:sure], np.float32(heard[0][1]), out=mixed)
+    for part, (_, gain) in zip(parts[1:], heard[1:], strict=True):
         mixed += np.multiply(part[:sure], np.float32(gain), dtype=np.float32)
-    return Stretch(frame, to_s16(mixed, frame), frames)
+    return Stretch(frame, to_s16(mixed, frame), mixed)
 
 
 _MIX: Mix = np.empty((DITHERED_AT_MOST, 2), np.float32)  # of the mixing thread, for `_mix` alone

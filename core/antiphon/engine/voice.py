@@ -88,8 +88,12 @@ class Voice:
         self._wait = max(0, wait - lead_in)
         return self._wait + self._silence
 
+    def advance(self, frame: int, frames: int) -> bool:
+        """Go on to the block that starts at `frame`; False where it is silent."""
+        return self.render(frame, frames) is not None
+
     def render(self, frame: int, frames: int) -> Mix | Samples | None:
-        """The block that starts at `frame`: samples in s16 units, or None for silence.
+        """Go on to the block that starts at `frame`: samples in s16 units, or None for silence.
 
         Zones share the array: never write into it.
         """
@@ -111,7 +115,7 @@ class Voice:
         return clip.available - _EDGE_FRAMES if is_in_clip and clip.heard_s >= _EDGE_S else 0
 
     def at_hand(self, frames: int) -> Samples:
-        """The block that was rendered last and what is sure to follow it, up to `frames` in all."""
+        """The block that it has come to and what is sure to follow it, up to `frames` in all."""
         if not self._plain:
             return NOTHING
         return self._clip.at_hand(min(frames, self._plain + max(0, self._sure())))

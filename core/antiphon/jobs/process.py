@@ -185,6 +185,9 @@ class WorkerProcess:
 
     async def _why_it_ended(self, process: asyncio.subprocess.Process) -> str:
         """A sentence about the death of the process."""
+        # What it started may live on, and asyncio would wait for whoever can still write to us.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         code = await process.wait()
         if self._drain is not None:
             await asyncio.wait([self._drain], timeout=1)

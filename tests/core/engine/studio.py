@@ -38,8 +38,8 @@ class Studio:
         for zone in zones:
             self.add(zone, volume)
 
-    def add(self, zone: str, volume: int = 100) -> None:
-        self.renderer.handle(AddZone(zone, "null:", volume))
+    def add(self, zone: str, volume: int = 100, background_percent: int | None = None) -> None:
+        self.renderer.handle(AddZone(zone, "null:", volume, background_percent))
         self.tapes[zone] = self.renderer._lanes[zone].sink = TapeSink()
 
     def send(self, *commands: Command) -> None:

@@ -15,6 +15,7 @@ from antiphon.engine.protocol import (
     CallFinished,
     CallStarted,
     Clip,
+    Level,
     LoadProgramme,
     Position,
     RemoveZone,
@@ -46,6 +47,19 @@ def studio(music: Path) -> Studio:
     )
     studio.run(2.0)
     return studio
+
+
+def test_the_level_is_told_each_second_and_silence_once(clip: Clip) -> None:
+    studio = Studio("lobby")
+    studio.run(5.0)
+    began, silent = [level.peak_db for level in studio.told(Level)]
+    assert began < -90.0, "dither, while the volume moved to where it is"
+    assert silent == -120.0
+    studio.send(StartCall("c", ("lobby",), clip))
+    studio.run(6.0)
+    *told, last = [level.peak_db for level in studio.told(Level)[2:]]
+    assert len([level for level in told if level > -20.0]) in (3, 4)
+    assert (told.count(-120.0), last) == (0, -120.0)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +108,34 @@ def test_the_music_never_stops_under_calls(tmp_path: Path, clip: Clip) -> None:
     assert studio.told(Position)[-1].position_s == pytest.approx(24.0, abs=0.021)
     heard = studio.heard()
     np.testing.assert_array_equal(heard[-RATE:], sound[23 * RATE : 24 * RATE])
+
+
+def test_the_music_goes_on_while_a_zone_is_silent(tmp_path: Path, clip: Clip) -> None:
+    music = noise(30.0)
+    studio = Studio("lobby")
+    studio.play(write_wav(tmp_path / "music.wav", music))
+    studio.run(2.0)
+    studio.send(SetVolume("lobby", 0))
+    studio.run(3.0)
+    studio.send(StartCall("c", ("lobby",), clip))
+    studio.run(5.0)
+    silent = studio.heard()[3 * RATE :]
+    assert np.abs(silent).max() <= 1, "dither, while gains moved"
+    assert not silent[:RATE].any()
+    studio.send(SetVolume("lobby", 100))
+    studio.run(2.0)
+    np.testing.assert_array_equal(studio.heard()[-RATE:], music[11 * RATE : 12 * RATE])
+
+
+def test_music_that_is_not_heard_under_a_call_goes_on(tmp_path: Path, clip: Clip) -> None:
+    music = noise(30.0)
+    studio = Studio()
+    studio.add("lobby", background_percent=0)
+    studio.play(write_wav(tmp_path / "music.wav", music))
+    studio.run(2.0)
+    studio.send(StartCall("c", ("lobby",), clip))
+    studio.run(8.0)
+    np.testing.assert_array_equal(studio.heard()[-RATE:], music[9 * RATE : 10 * RATE])
 
 
 def test_without_music_the_voice_comes_at_once(clip: Clip) -> None:

@@ -54,6 +54,22 @@ def test_every_format_becomes_48_khz_stereo(
     assert probe(path).duration_s == pytest.approx(3.0, abs=0.1)
 
 
+def test_a_recording_that_changes_its_format_midway_is_played_to_its_end(
+    wav: Path, tmp_path: Path
+) -> None:
+    one = convert(wav, tmp_path / "one.aac", "-ar", "44100")
+    two = convert(wav, tmp_path / "two.aac", "-ar", "48000")
+    both = tmp_path / "both.aac"
+    both.write_bytes(one.read_bytes() + two.read_bytes() + one.read_bytes())
+    sound = decoded(both)
+    assert len(sound) / RATE == pytest.approx(9.0, abs=0.2)
+    levels_db = [
+        tone_db(sound[start : start + RATE], 1000.0) for start in (RATE, 4 * RATE, -2 * RATE)
+    ]
+    assert levels_db == pytest.approx([-20.0] * 3, abs=0.5)
+    assert measure(both).duration_s == pytest.approx(9.0, abs=0.2)
+
+
 @pytest.mark.parametrize("gain_db", [-12.0, 3.0])
 @pytest.mark.parametrize("suffix", [".wav", ".mp3"])
 def test_the_static_gain_is_applied_while_resampling(

@@ -78,6 +78,7 @@ async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
     bus, parts = EventBus(), []  # type: ignore[var-annotated]
     bus.subscribe(PartChanged, parts.append)
     async with RendererPool(bus, processes=2, zones_per_process=2) as pool:
+        await pool.ready()
         yield Pool(pool, tmp_path, parts)
 
 

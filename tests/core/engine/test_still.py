@@ -22,16 +22,19 @@ class Tape:
         self.sound = sound
         self.kept: dict[Hashable, Stretch] = {}
         self.looks = 0
-        self._at = 0
+        self.at = 0
+
+    def advance(self, frame: int, frames: int) -> bool:
+        return self.render(frame, frames) is not None
 
     def render(self, frame: int, frames: int) -> Sound | None:
-        self._at = frame
+        self.at = frame
         block = self.sound[frame : frame + frames]
         return block if len(block) else None
 
     def at_hand(self, frames: int) -> Sound:
         self.looks += 1
-        return self.sound[self._at : self._at + frames]
+        return self.sound[self.at : self.at + frames]
 
 
 def blocks(*parts: tuple[Tape, float], times: int) -> list[Block]:
@@ -59,6 +62,15 @@ def test_what_is_sure_to_follow_is_mixed_with_a_block() -> None:
     music = Tape(noise(2.0))
     blocks((music, 0.5), times=100)
     assert music.looks <= 6
+
+
+def test_at_no_gain_a_source_goes_on_and_is_not_heard() -> None:
+    music, voice = Tape(noise(1.0, seed=1)), Tape(noise(1.0, seed=2))
+    silent = blocks((music, 0.0), times=10)
+    assert music.at == 9 * FRAMES
+    assert not joined(silent).any()
+    heard = joined(blocks((music, 0.0), (voice, 0.5), times=10))
+    np.testing.assert_array_equal(heard, joined(blocks((Tape(voice.sound), 0.5), times=10)))
 
 
 def test_zones_in_one_state_get_one_block_and_others_their_own() -> None:
@@ -119,9 +131,18 @@ def test_silence_is_shared_and_has_no_power() -> None:
     assert silent.power == (0.0, 0.0)
 
 
-def test_power_is_that_of_the_samples() -> None:
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_power_is_that_of_all_that_was_mixed_in_one_step(gain: float) -> None:
     music = Tape(noise(0.1))
-    squares, highest = still_block(0, FRAMES, ((music, 1.0),)).power
-    block = music.sound[:FRAMES].astype(np.float64)
-    assert squares == pytest.approx((block**2).sum(), rel=1e-4)
-    assert highest == np.abs(block).max()
+    heard = blocks((music, gain), times=5)
+    whole = joined(heard).astype(np.float64)
+    for block in heard:
+        assert block.power.mean_square == pytest.approx((whole**2).mean(), rel=1e-4)
+        assert block.power.peak == np.abs(whole).max()
+
+
+def test_power_of_a_block_of_its_own_is_that_of_its_samples() -> None:
+    samples = noise(0.02)
+    power = Block.of(samples).power
+    assert power.mean_square == pytest.approx((samples.astype(np.float64) ** 2).mean(), rel=1e-4)
+    assert power.peak == np.abs(samples.astype(np.int32)).max()
