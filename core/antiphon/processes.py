@@ -13,13 +13,16 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from antiphon.errors import PartAway, PartTimedOut, ProgramMissing
 from antiphon.events import EventBus, PartChanged
+
+_PREDECESSOR_S = 2.0
+_LAST_WORDS_S = 1.0
 
 # Runs between us and the program, in the same process: asks the kernel for SIGTERM when we die.
 # A preexec_fn would do that without a second start, but forks a process that has threads. A
@@ -126,6 +129,7 @@ class ChildProcess:
         self._rules = supervision or Supervision()
         self._log = logging.getLogger(f"antiphon.child.{name}")
         self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._running = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -162,6 +166,7 @@ class ChildProcess:
             self._task = None
         if self._process is not None:
             await self._terminate(self._process)
+            await self._hear_out()
             self._running.clear()
 
     async def restart(self, timeout_s: float = 10.0) -> None:
@@ -187,14 +192,26 @@ class ChildProcess:
         if sys.platform == "linux":
             launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT]
             command = [*launcher, str(os.getpid()), str(self._niceness()), *command]
-        self._process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **self._program.env},
-            start_new_session=True,
-        )
+        # Our own pipe: asyncio takes a process for alive as long as anybody, a child of it, say,
+        # holds the other end of a pipe that asyncio made.
+        ours, theirs = os.pipe()
+        output = os.fdopen(ours, "rb", buffering=0)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=asyncio.subprocess.STDOUT,
+                env={**os.environ, **self._program.env},
+                start_new_session=True,
+            )
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            os.close(theirs)
+        self._tail.clear()
+        self._reading = asyncio.create_task(self._read(output), name=f"output of {self._name}")
         self._log.info("%s was started as process %d", self._name, self._process.pid)
         self._running.set()
         self._publish(is_up=True)
@@ -218,7 +235,8 @@ class ChildProcess:
                 delay_s = backoff.next_s()
                 self._report(f"{reason}. It is started again in {delay_s:.1f} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), delay_s)
+                async with asyncio.timeout(delay_s):
+                    await self._hurry.wait()
             self._hurry.clear()
             try:
                 process = await self._start()
@@ -228,30 +246,40 @@ class ChildProcess:
 
     async def _watch(self, process: asyncio.subprocess.Process) -> str:
         """Follow the program to its end; returns why it ended, as a sentence without a stop."""
-        self._tail.clear()
-        reader = asyncio.create_task(self._read(process))
-        try:
-            code = await process.wait()
-            self._running.clear()
-            _signal_group(process.pid, signal.SIGKILL)  # what it started must not outlive it
-            await asyncio.wait({reader}, timeout=1.0)
-        finally:
-            reader.cancel()
+        code = await process.wait()
+        self._running.clear()
+        _signal_group(process.pid, signal.SIGKILL)  # what it started must not outlive it
+        await self._hear_out()
         last = f": {self._tail[-1]}" if self._tail else ""
         how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
         return f"{self._name} {how}{last}"
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdout is None:
-            raise AssertionError("the output of a child is always a pipe")
+    async def _read(self, output: IO[bytes]) -> None:
+        """Log what the program writes, until nobody can write any more."""
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), output
+        )
         rest = b""
-        while data := await process.stdout.read(65536):
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > _LONGEST_LINE:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._log_line(line)
-        self._log_line(rest)
+        try:
+            while data := await reader.read(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    self._log_line(line)
+            self._log_line(rest)
+        finally:
+            transport.close()
+
+    async def _hear_out(self) -> None:
+        """Read the last words of a program that has ended."""
+        if self._reading is not None:
+            reading, self._reading = self._reading, None
+            try:
+                await asyncio.wait({reading}, timeout=_LAST_WORDS_S)
+            finally:
+                reading.cancel()
 
     def _log_line(self, raw: bytes) -> None:
         if line := raw[:_LONGEST_LINE].decode(errors="replace").strip():
@@ -303,6 +331,19 @@ def port_or_free(host: str, wanted: int) -> tuple[int, bool]:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
     return free_port(host), True
+
+
+async def given_back(addresses: Iterable[tuple[str, int]]) -> None:
+    """Wait, for two seconds at most, until nobody holds any of these hosts' ports.
+
+    After a crash of ours, the children of the last run may need a moment to end; on other ports
+    nobody would find the new ones.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PREDECESSOR_S):
+            for host, port in addresses:
+                while port_or_free(host, port)[1]:  # noqa: ASYNC110  nobody tells of it
+                    await asyncio.sleep(0.05)
 
 
 def _bind(host: str, port: int) -> int:

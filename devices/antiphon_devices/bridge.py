@@ -64,7 +64,9 @@ class Bridge:
         self._answers = Answers(root, self.outbox, log)
         self._alerts = Alerts(self._documents, self._count_alerts)
         self._unheard = Unheard(root, self._mirror, self._alerts)
-        commands = Commands(building.zones, building.devices, self._mirror, self._answers)
+        commands = Commands(
+            building.zones, building.devices, self._mirror, self._answers, self._teller.catch_up
+        )
         self._asking = Asking(self._mirror, commands, self._answers, self._alerts, self.outbox, log)
         self.orders = DeviceOrders(root, self.outbox, self._mirror.has_agent)
         self._agents = Agents(building, self._mirror, self._teller.device_changed, bus, log)

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from antiphon.errors import ProgramMissing
-from antiphon.processes import ChildProcess, Program, port_or_free
+from antiphon.processes import ChildProcess, Program, given_back, port_or_free
 from antiphon_devices.accounts import dynsec
 from antiphon_devices.accounts.book import Book, MemoryBook
 from antiphon_devices.accounts.files import ACCESS, PASSWORDS, FileKeeper, kept_url, write_secret
@@ -39,7 +39,6 @@ _DYNSEC_FILE = "dynamic-security.json"
 _LOOPBACK = "127.0.0.1"
 _CONFIGURATION = "mosquitto.conf"
 _START_TIMEOUT_S = 5.0
-_PREDECESSOR_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ async def keeping_broker(
         level_of=_level_of,
     )
     program.path()
-    await _wait_for_predecessor(settings, data_dir / _CONFIGURATION)
+    last = _ports_of_last_run(settings, data_dir / _CONFIGURATION)
+    await given_back((settings.bind, port) for port in last)
     listening = _ports(settings, log)
     address = BrokerAddress(
         host=_LOOPBACK if listening.tls_port else _reachable(settings.bind),
@@ -129,19 +129,6 @@ async def keeping_broker(
             data_dir / INTEGRATOR_FILE,
         )
         yield address, keeper
-
-
-async def _wait_for_predecessor(settings: MqttSettings, configuration: Path) -> None:
-    """After a crash of ours, the broker of the last run may need a moment to give its port back.
-
-    On any other port no loudspeaker would find us.
-    """
-    ports = _ports_of_last_run(settings, configuration)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PREDECESSOR_S):
-            for port in ports:
-                while port_or_free(settings.bind, port)[1]:  # noqa: ASYNC110  nobody tells of it
-                    await asyncio.sleep(0.05)
 
 
 def _ports_of_last_run(settings: MqttSettings, configuration: Path) -> list[int]:

@@ -31,13 +31,24 @@ ZoneAct = Callable[[Principal, UUID], Awaitable[PlaybackView]]
 
 
 class Commands:
-    """Executes one request; answers it, and makes the state be told again after a `set`."""
+    """Executes one request; answers it, and makes the state be told again after a `set`.
 
-    def __init__(self, zones: Zones, devices: Devices, mirror: Mirror, answers: Answers) -> None:
+    `catch_up` lets the mirror hear of loudspeakers that changed a moment ago.
+    """
+
+    def __init__(
+        self,
+        zones: Zones,
+        devices: Devices,
+        mirror: Mirror,
+        answers: Answers,
+        catch_up: Callable[[], Awaitable[None]],
+    ) -> None:
         self._zones = zones
         self._devices = devices
         self._mirror = mirror
         self._answers = answers
+        self._catch_up = catch_up
         self._setting = Setting(zones, devices, mirror.around)
         self._plain: Mapping[str, ZoneAct] = {
             "pause": zones.pause,
@@ -66,9 +77,9 @@ class Commands:
                     raise UnknownOp(request.op, self._zone_ops)
                 await op(request, uuid_of("zone", topic.zone))
             case MirrorTopic(kind=Kind.SET):
-                await self._set_device(request, self._device(topic))
+                await self._set_device(request, await self._device(topic))
             case MirrorTopic():
-                await self._order(request, self._device(topic))
+                await self._order(request, await self._device(topic))
             case FloorTopic():
                 await self._floor_op(request, uuid_of("floor", topic.floor))
             case ClientTopic():
@@ -215,12 +226,15 @@ class Commands:
         await self._devices.order(request.principal, device.id, request.op, arguments)
         self._answers.ack(request, AckStatus.COMPLETED)
 
-    def _device(self, topic: MirrorTopic) -> DeviceView:
+    async def _device(self, topic: MirrorTopic) -> DeviceView:
         client_id = uuid_of("client", topic.client)
-        device = self._mirror.device_by_key(topic.device)
-        if device is None or device.client_id != client_id:
-            raise NotFound("device", topic.device)
-        return device
+        for is_last in (False, True):
+            device = self._mirror.device_by_key(topic.device)
+            if device is not None and device.client_id == client_id:
+                return device
+            if not is_last:
+                await self._catch_up()
+        raise NotFound("device", topic.device)
 
 
 _FLOOR = ("announce", "stop_announcement", "play", "pause", "resume", "stop")

@@ -39,7 +39,7 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 class Written(BaseModel):
     """Base of what the server writes: closed, and complete down to the nulls."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def encode(self) -> bytes:
         """The payload as bytes of UTF-8 JSON."""
@@ -49,7 +49,7 @@ class Written(BaseModel):
 class Read(BaseModel):
     """Base of what others write: open to keys that a later version of them sends."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 # --- Control plane: written by the server -------------------------------------------------------

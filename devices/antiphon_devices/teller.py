@@ -47,6 +47,7 @@ class Teller:
         self.clients = Pace(mirror.refresh_client, _STATE_INTERVAL_S)
         self._devices = Pace(self._refresh_devices, _STATE_INTERVAL_S)
         self._changed: set[UUID] = set()
+        self._looking = asyncio.Lock()
         self._zones = Pace(mirror.refresh_zone, _STATE_INTERVAL_S)
         self._sources = Pace(mirror.refresh_sources, _STATE_INTERVAL_S)
         self._floors = Pace(mirror.refresh_floors, _STATE_INTERVAL_S)
@@ -95,6 +96,14 @@ class Teller:
         self._changed.add(device_id)
         self._devices.mark(_ALL)
 
+    async def catch_up(self) -> None:
+        """Return once the mirror has heard of all loudspeakers that have changed by now."""
+        wanted = set(self._changed)
+        async with self._looking:
+            pass  # what is being looked up now is known then
+        while wanted & self._changed:
+            await self._refresh_devices(_ALL)
+
     def _device_event(self, event: DeviceEvent) -> None:
         device = self._mirror.known.devices.get(event.device_id)
         if device is not None and device.zone_id is not None and (told := device_news(event)):
@@ -105,13 +114,14 @@ class Teller:
         self.device_changed(event.device_id)
 
     async def _refresh_devices(self, _: str) -> None:
-        some = list(self._changed)[:_DEVICES_AT_ONCE]
-        self._changed.difference_update(some)  # what changes meanwhile is looked up again
-        try:
-            await self._mirror.refresh_devices(some)
-        except BaseException:
-            self._changed.update(some)
-            raise
+        async with self._looking:
+            some = list(self._changed)[:_DEVICES_AT_ONCE]
+            self._changed.difference_update(some)  # what changes meanwhile is looked up again
+            try:
+                await self._mirror.refresh_devices(some)
+            except BaseException:
+                self._changed.update(some)
+                raise
         if self._changed:
             self._devices.mark(_ALL)
 

@@ -114,6 +114,42 @@ async def test_a_child_that_ignores_term_is_killed_with_its_children(tmp_path: P
     await eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
+async def test_a_dead_child_is_not_kept_alive_by_what_it_started(tmp_path: Path) -> None:
+    """That one has our pipe too, and never closes it."""
+    note = tmp_path / "pids"
+    code = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid}\\n')\n"
+        "time.sleep(60)"
+    )
+    async with ChildProcess("parent", python(code, str(note)), supervision=QUICK):
+        parent, child = await eventually(lambda: pids_in(note))
+        note.unlink()
+        os.kill(parent, signal.SIGKILL)
+        await eventually(lambda: pids_in(note))
+        await eventually(lambda: not is_alive(child))
+
+
+async def test_a_child_may_say_much_before_it_ends(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    print('x' * 1_000_000 + '\\n that was all')\n"
+        "    pathlib.Path(sys.argv[1]).touch()\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('ready')\n"
+        "time.sleep(60)"
+    )
+    patient = Supervision(stop_timeout_s=20)
+    async with ChildProcess("wordy", python(code, str(ended)), supervision=patient) as child:
+        await eventually(lambda: child.last_lines)
+    assert ended.exists()
+    assert child.last_lines[-1] == "that was all"
+
+
 async def test_restart_gives_a_new_process_without_a_delay() -> None:
     bus = EventBus()
     parts = Parts(bus)

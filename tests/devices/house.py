@@ -15,7 +15,7 @@ from uuid import UUID
 from tests.devices.conftest import listens
 from tests.devices.contract import channel_of, holds
 from tests.devices.test_broker import _pid_of
-from tests.fakes.database import Tenant, make_tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database, make_tenant
 from tests.fakes.integrator import Heard, Integrator, integrating
 from tests.fakes.waiting import eventually
 from tests.fakes.zones import FakeZones, zone_view
@@ -120,7 +120,7 @@ async def living_in(tmp_path: Path) -> AsyncIterator[House]:
         buffer_ms=300,
         codec="pcm",
     )
-    async with memory_database(mqtt="antiphon_devices.accounts.models"):
+    async with fresh_database(mqtt="antiphon_devices.accounts.models"):
         tenant = await make_tenant("Roasters")
         tenant.shop.default_volume = 40
         await tenant.shop.save()

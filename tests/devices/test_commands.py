@@ -281,6 +281,17 @@ async def test_a_loudspeakers_own_volume(world: World, integrator: Integrator) -
     await integrator.ack(world.speaker, status="rejected", code="unknown_op")
 
 
+async def test_a_loudspeaker_that_was_adopted_a_moment_ago_is_known(
+    world: World, integrator: Integrator
+) -> None:
+    await integrator.hears(f"{world.speaker}/state")
+    world.devices.change(world.device.id, client_id=None, zone_id=None)
+    await integrator.hears(f"{world.speaker}/state", lambda heard: not heard.payload)
+    world.devices.change(world.device.id, client_id=world.client, zone_id=world.zone.zone_id)
+    await integrator.send(f"{world.speaker}/set/volume", "130")
+    await integrator.ack(world.speaker, status="clamped")
+
+
 async def test_commands_to_one_zone_keep_their_order(world: World, integrator: Integrator) -> None:
     for volume in range(50):
         await integrator.send(f"{world.here}/set/volume", str(volume))

@@ -169,6 +169,20 @@ def test_a_tone_is_as_long_and_as_soft_as_wished() -> None:
     assert abs(peaks[1] * 2 - peaks[0]) <= 2
 
 
+@pytest.mark.parametrize("end", ["cancelled", "too long"])
+async def test_a_tone_ends_with_all_that_its_program_started(tmp_path: Path, end: str) -> None:
+    started = tmp_path / "started"
+    command = f"sh -c '(touch {started}; sleep 60); true'"
+    sound = tone.wav([(440, 1.0)], 100)  # more than a pipe holds, and nobody reads it
+    playing = asyncio.create_task(tone.play(command, sound, 60 if end == "cancelled" else 0.5))
+    await eventually(started.exists)
+    if end == "cancelled":
+        playing.cancel()
+    done, _ = await asyncio.wait({playing}, timeout=10)
+    assert done
+    assert playing.cancelled() or playing.result() is False
+
+
 def test_figures_are_read_or_none() -> None:
     gauges = facts.Gauges()
     figures = gauges.read(None)
@@ -188,7 +202,7 @@ async def test_the_level_is_that_of_the_recording_or_of_what_a_program_hears(
     assert await Meter(by_ear).read() == -6.0
     recording.write_bytes(b"")
     assert await Meter(by_file).read() is None
-    for command in ("no-such-program", "false", "sleep 60"):
+    for command in ("no-such-program", "false", "sleep 60", "sh -c 'sleep 60 & sleep 60; true'"):
         deaf = SpeakerSettings(url=SecretStr(URL), meter_command=command)
         assert await Meter(deaf).read() is None
     assert await Meter(SpeakerSettings(url=SecretStr(URL))).read() is None

@@ -17,8 +17,6 @@ from tests.fakes.speakers import Speaker, speaker
 
 from antiphon.processes import free_port
 
-pytestmark = pytest.mark.end_to_end
-
 
 async def test_an_agent_outlives_its_server_and_is_the_same_loudspeaker_after(
     tmp_path: Path,

@@ -15,6 +15,7 @@ from tests.fakes.loudspeakers import Loudspeaker
 from tests.fakes.waiting import eventually
 
 _ROOT = Path(__file__).parents[2]
+_ENDS_WITHIN_S = 15.0
 # Answers as amixer does, for one control without a switch; the card is a file with a number.
 _AMIXER = """#!/bin/sh
 card="{card}"
@@ -85,7 +86,13 @@ class Speaker(Loudspeaker):
         """End it as systemd does."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
-            await asyncio.wait_for(self._process.wait(), 15)
+            try:
+                await asyncio.wait_for(self._process.wait(), _ENDS_WITHIN_S)
+            except TimeoutError:
+                self._process.send_signal(signal.SIGUSR1)  # it tells where it is
+                await asyncio.sleep(0.5)
+                await self.kill()
+                raise AssertionError(f"The agent did not end:\n{self.log.read_text()}") from None
 
     def judge(self) -> None:
         """Raise ExceptionGroup for all that it ever published and that breaks the contract."""

@@ -14,7 +14,7 @@ from typing import Self
 from uuid import UUID
 
 from antiphon.errors import Unavailable
-from antiphon.processes import ChildProcess, Program, Supervision, port_or_free
+from antiphon.processes import ChildProcess, Program, Supervision, given_back, port_or_free
 from antiphon.settings.models import SnapcastSettings
 from antiphon.streams.config import Ports, pipe_source, render, stream_name
 from antiphon.streams.control import MethodMissing, SnapcastControl
@@ -23,7 +23,6 @@ from antiphon.streams.memory import Memory
 
 _log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
-_PREDECESSOR_S = 2.0
 _NICENESS = -10  # late by a chunk is heard in every zone
 
 
@@ -67,7 +66,12 @@ class ChildServer(Home):
     async def __aenter__(self) -> Self:
         """Start it with the zones of the last run. Raises ProgramMissing, Misconfigured."""
         check_own_address("snapcast.bind", self._settings.bind)
-        await self._wait_for_predecessor()
+        last = self._memory.kept.ports
+        await given_back(
+            (host, wished)
+            for purpose, host, wished in self._wishes()
+            if wished and last.get(purpose) == wished
+        )
         self._prepare()
         try:
             await self._child.__aenter__()
@@ -153,20 +157,6 @@ class ChildServer(Home):
             return False
         control.refresh()
         return True
-
-    async def _wait_for_predecessor(self) -> None:
-        """After a crash of ours, the snapserver of the last run may need a moment to end."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + _PREDECESSOR_S
-        while any(self._is_missed(*wish) for wish in self._wishes()):
-            await asyncio.sleep(0.1)
-            if clock() > until:
-                return
-
-    def _is_missed(self, purpose: str, host: str, wished: int) -> bool:
-        """Whether a port that we had last time is taken now."""
-        was_ours = wished != 0 and self._memory.kept.ports.get(purpose) == wished
-        return was_ours and port_or_free(host, wished)[1]
 
     def _wishes(self) -> tuple[tuple[str, str, int], ...]:
         wished = self._settings

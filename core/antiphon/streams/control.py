@@ -157,7 +157,8 @@ class SnapcastControl:
                 tell_at = math.inf
                 self._listener.on_lost(reason)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), backoff.next_s())
+                async with asyncio.timeout(backoff.next_s()):
+                    await self._hurry.wait()
                 self._hurry.clear()
                 backoff.reset()
 

@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from antiphon_devices.speaker import programs
 from antiphon_devices.speaker.settings import SpeakerSettings
 
 _FULL_SCALE = 32768.0
@@ -36,28 +37,19 @@ class Meter:
         return None
 
     async def _listen(self) -> bytes:
+        pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-        except OSError:
-            return b""
-        if process.stdout is None:
-            raise AssertionError("the output was asked for")
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with (
+                asyncio.timeout(_TIMEOUT_S),
+                programs.running(*self._command, stdout=pipe) as process,
+            ):
+                if process.stdout is None:
+                    raise AssertionError("the output was asked for")
                 return await process.stdout.readexactly(_WINDOW_BYTES)
         except asyncio.IncompleteReadError as ended:
             return ended.partial
-        except TimeoutError:
+        except OSError:  # a TimeoutError is one too
             return b""
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
 
 
 def level_of(data: bytes) -> float | None:

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from antiphon_devices.speaker import programs
+
 _PERCENT = re.compile(r"\[(\d{1,3})%\]")
 _SWITCH = re.compile(r"\[(on|off)\]")
 _TIMEOUT_S = 3.0
@@ -95,21 +97,14 @@ class AlsaMixer(Mixer):
     async def _amixer(self, *arguments: str) -> str | None:
         """What amixer says; None, and a problem, where it refuses."""
         self.problem = "mixer"
+        command = ("amixer", "-M", *self._card, *arguments)
         try:
-            process = await asyncio.create_subprocess_exec(
-                "amixer", "-M", *self._card, *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError:
-            return None
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with (
+                asyncio.timeout(_TIMEOUT_S),
+                programs.running(*command, stdout=asyncio.subprocess.PIPE) as process,
+            ):
                 said, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        except OSError:  # a TimeoutError is one too
             return None
         if process.returncode:
             return None

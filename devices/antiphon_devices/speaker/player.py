@@ -103,7 +103,8 @@ class Player:
             # A snapclient that is installed later is found.
             wait_s = _LOOK_AGAIN_S if self._child is None else None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._aimed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._aimed.wait()
 
     async def _start(self) -> None:
         if self._target is None:

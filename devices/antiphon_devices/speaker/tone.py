@@ -12,6 +12,8 @@ import sys
 import wave
 from collections.abc import Sequence
 
+from antiphon_devices.speaker import programs
+
 _RATE = 48_000
 _PEAK_DB = -20.0
 _EDGE_S = 0.01
@@ -50,22 +52,13 @@ def can_play(command: str) -> bool:
 
 async def play(command: str, sound: bytes, timeout_s: float) -> bool:
     """Hand a WAV file to `command`; whether that played it."""
+    pipe = asyncio.subprocess.PIPE
     try:
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError:
-        return False
-    try:
-        async with asyncio.timeout(timeout_s):
+        async with (
+            asyncio.timeout(timeout_s),
+            programs.running(*shlex.split(command), stdin=pipe) as process,
+        ):
             await process.communicate(sound)
-    except TimeoutError:
+    except OSError:  # a TimeoutError is one too
         return False
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     return process.returncode == 0
