@@ -110,7 +110,7 @@ class ZoneHeard(ZoneEvent):
 
 
 class LevelMeasured(ZoneEvent):
-    """The level that left the zone over the last interval (dBFS; −120 is silence)."""
+    """The level that left the zone over the last second (dBFS; −120 is silence, told once)."""
 
     rms_db: float
     peak_db: float

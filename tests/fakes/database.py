@@ -1,10 +1,11 @@
-"""A database in memory with the core's tables, and two clients that must not see each other."""
+"""An SQLite database with the core's tables, and two clients that must not see each other."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from tortoise.context import TortoiseContext
@@ -16,22 +17,24 @@ from antiphon.types import Principal, Role
 
 
 @asynccontextmanager
-async def memory_database(**plugins: str) -> AsyncIterator[None]:
+async def fresh_database(**plugins: str) -> AsyncIterator[None]:
     """`plugins` are modules with tables of plugins, by the plugin's name."""
     modules: dict[str, Iterable[str | ModuleType]] = {"antiphon": list(CORE_TABLES.modules)}
     modules |= {name: [module] for name, module in plugins.items()}
-    async with TortoiseContext() as context:
-        apps = {
-            name: {"models": list(models), "default_connection": "default"}
-            for name, models in modules.items()
-        }
+    apps = {
+        name: {"models": list(models), "default_connection": "default"}
+        for name, models in modules.items()
+    }
+    with TemporaryDirectory() as folder:
+        file_path = f"{folder}/antiphon.sqlite3"
         connection = {
             "engine": "antiphon.store.sqlite",
-            "credentials": {"file_path": ":memory:"},
+            "credentials": {"file_path": file_path, "synchronous": "OFF"},
         }
-        await context.init(config={"connections": {"default": connection}, "apps": apps})
-        await context.generate_schemas()
-        yield
+        async with TortoiseContext() as context:
+            await context.init(config={"connections": {"default": connection}, "apps": apps})
+            await context.generate_schemas()
+            yield
 
 
 @dataclass(frozen=True)

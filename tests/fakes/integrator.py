@@ -105,8 +105,12 @@ class Integrator:
             matches = (h for h in self.heard[since:] if h.topic == topic and such_as(h))
             return next(matches, None)
 
-        async with asyncio.timeout(timeout_s), self._news:
-            await self._news.wait_for(found)
+        try:
+            async with asyncio.timeout(timeout_s), self._news:
+                await self._news.wait_for(found)
+        except TimeoutError:
+            others = [h for h in self.heard[since:] if h.topic == topic][-5:]
+            raise TimeoutError(f"{topic} was silent for {timeout_s} s, but for {others}") from None
         result = found()
         assert result is not None
         return result

@@ -273,8 +273,20 @@ class FakeZones:
         self.calls_by_id[call.id] = call
         return call
 
-    async def calls(self, principal: Principal) -> Sequence[CallView]:
-        return list(self.calls_by_id.values())
+    async def calls(
+        self,
+        principal: Principal,
+        *,
+        zone_id: UUID | None = None,
+        ordering: str = "-created_at",
+        offset: int = 0,
+        limit: int = 50,
+    ) -> Page[CallView]:
+        all_calls = list(self.calls_by_id.values())
+        if zone_id is not None:
+            all_calls = [one for one in all_calls if zone_id in {z.zone_id for z in one.zones}]
+        items = ordered_items(all_calls, ordering)
+        return Page[CallView](items=tuple(items[offset : offset + limit]), total=len(items))
 
     async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
         call = self.calls_by_id.get(call_id)

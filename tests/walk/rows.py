@@ -169,12 +169,12 @@ class Ledger:
         return self._named[key][1]
 
     def is_over(self, call_id: str, zones: int) -> bool:
-        """Whether the receipts of a call are final, in all of its zones."""
-        rows = [row for (table, _), row in self.rows().items() if table == "play_event"]
-        ours = [row for row in rows if row["call_id"] == call_id and row["device_id"] is None]
-        return len(ours) == zones and all(
-            row["completed_at"] or row["error_message"] for row in ours
-        )
+        """Whether the receipts of a call are final, in all of its zones, and it is struck off."""
+        rows = self.rows()
+        events = [row for (table, _), row in rows.items() if table == "play_event"]
+        ours = [row for row in events if row["call_id"] == call_id and row["device_id"] is None]
+        are_final = all(row["completed_at"] or row["error_message"] for row in ours)
+        return len(ours) == zones and are_final and ("open_call", call_id) not in rows
 
     def token_version(self, user: User) -> int:
         found = self._file.execute(

@@ -107,7 +107,7 @@ class DeviceUpdate(BaseModel):
     `latency_ms` is what its amplifier delays the sound by: the device plays earlier by that.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: str | None = Field(default=None, min_length=1, max_length=200)
     zone_id: UUID | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 
@@ -25,6 +25,7 @@ from antiphon.store import total
 from antiphon.text import UNSEEN
 from antiphon.types import Frozen
 
+T = TypeVar("T")
 V_ = TypeVar("V_", bound=BaseModel)
 M_ = TypeVar("M_", bound=Model)
 
@@ -34,7 +35,7 @@ _FAR = 1_000
 class ListQuery(BaseModel):
     """The query parameters of every list; derive from it to add filters."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     limit: int = Field(default=50, ge=1, le=200, description="How many items at most.")
     offset: int = Field(default=0, ge=0, le=2**31, description="How many items to pass over.")
@@ -100,10 +101,10 @@ def ordered(rows: QuerySet[M_], ordering: str, *then: str) -> QuerySet[M_]:
     return rows.order_by(*(f"{sign}{name}" for name in names))
 
 
-def ordered_items(items: Sequence[V_], ordering: str) -> list[V_]:
+def ordered_items(items: Iterable[T], ordering: str) -> list[T]:
     """Sort a list in memory by a name of `SortedBy`; equals stay as they are. Case is nothing."""
 
-    def key(item: V_) -> Any:
+    def key(item: T) -> Any:
         value = attrgetter(ordering.removeprefix("-"))(item)
         return value.casefold() if isinstance(value, str) else value
 

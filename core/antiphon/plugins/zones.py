@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from antiphon.plugins.lists import Page
 from antiphon.plugins.media import MediaRef
 from antiphon.types import Band, CallState, CallStyle, Frozen, Playback, Principal, Repeat
 
@@ -358,8 +359,19 @@ class Zones(Protocol):
         programme, or no music plays.
         """
 
-    async def calls(self, principal: Principal) -> Sequence[CallView]:
-        """Calls that are open, and the last finished ones, newest first."""
+    async def calls(
+        self,
+        principal: Principal,
+        *,
+        zone_id: UUID | None = None,
+        ordering: str = "-created_at",
+        offset: int = 0,
+        limit: int = 50,
+    ) -> Page[CallView]:
+        """Calls that are open, and the last finished ones: those in one zone, or all.
+
+        They can be ordered by `created_at`, `priority` and `title`, downwards with a minus.
+        """
 
     async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
         """One call. Raises NotFound for one that is unknown or long gone."""
@@ -371,4 +383,4 @@ class Zones(Protocol):
 class ApiModel(BaseModel):
     """Base of bodies and queries of the API: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)

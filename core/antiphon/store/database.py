@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, ConfigurationError, DBConnectionError
 
 from antiphon.errors import AntiphonError, Misconfigured, PartAway
+from antiphon.store.changes import Changes, leaves_of
 from antiphon.store.migrate import bring_up_to_date
 
 CORE = "antiphon"
@@ -91,7 +93,15 @@ async def open_database(
             await context.init(config={"connections": {kind: connection}, "apps": apps_config})
             await context.db().execute_query("SELECT 1")
             failed = await bring_up_to_date(context.db(), apps_config, data_dir, core=CORE)
+            _note_leaves(context)
         yield Database(context.db(), failed)
+
+
+def _note_leaves(context: TortoiseContext) -> None:
+    """Tell what is remembered of the database which deletions take nothing else along."""
+    apps = (context.apps or {}).values()
+    changes: Changes = getattr(context.db(), "changes")  # noqa: B009  the ORM's types do not know it
+    changes.leaves = leaves_of(chain.from_iterable(models.values() for models in apps))
 
 
 def _sqlite(data_dir: Path) -> dict[str, Any]:

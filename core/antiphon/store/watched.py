@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.store.changes import Changes, written_by
+from antiphon.store.changes import Changes
 
 
 class Watched:
@@ -48,10 +48,10 @@ class Watched:
         try:
             return await super().execute_script(query)  # type: ignore[misc]
         finally:
-            self.changes.note(written_by("script"))
+            self.changes.note(self.changes.written_by("script"))
 
     def _wrote(self, query: str) -> None:
-        if tables := written_by(query):
+        if tables := self.changes.written_by(query):
             self.changes.note(tables)
 
 
@@ -87,6 +87,6 @@ class WatchedTransaction(Watched):
             self.changes.note(self.touched)
 
     def _wrote(self, query: str) -> None:
-        if tables := written_by(query):
+        if tables := self.changes.written_by(query):
             self.touched |= tables
             self.changes.note(tables)

@@ -55,7 +55,8 @@ async def _in_thread(work: Callable[P_, R_], *arguments: P_.args, **options: P_.
 
 
 def _verify(password: str, stored: str | None) -> bool:
+    nobody = _nobody()  # made at the first login of all, whoever that is
     try:
-        return _hasher.verify(stored or _nobody(), password)
+        return _hasher.verify(stored or nobody, password)
     except (VerificationError, InvalidHashError):
         return False

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
-from tests.fakes.database import Tenant, make_tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database, make_tenant
 from tests.fakes.live import FakeLive
 from tests.fakes.zones import FakeZones, zone_view
 
@@ -156,5 +156,5 @@ async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with memory_database(), open_stage(media_dir=tmp_path / "media") as opened:
+    async with fresh_database(), open_stage(media_dir=tmp_path / "media") as opened:
         yield opened

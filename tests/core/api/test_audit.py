@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from tests.core.api.conftest import Caller, Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 
 from antiphon.api.audited import action_of, leaves_trace
 from antiphon.api.authentication import Authenticator
@@ -40,7 +40,7 @@ class Audited:
 @pytest.fixture
 async def audited() -> AsyncIterator[Audited]:
     async with (
-        memory_database(),
+        fresh_database(),
         AuditTrail(EventBus()) as trail,
         open_stage(audit=trail.note) as stage,
     ):
@@ -182,6 +182,6 @@ async def test_a_trail_that_fails_fails_no_request() -> None:
     def broken(_: object) -> None:
         raise RuntimeError("no")
 
-    async with memory_database(), open_stage(audit=broken) as stage:
+    async with fresh_database(), open_stage(audit=broken) as stage:
         path = f"zones/{stage.ours.shop.id}"
         assert (await stage.owner.patch(path, {"name": "Lobby"})).status == 200

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from tests.core.api.conftest import Answer, Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 
 from antiphon.errors import Misconfigured
 from antiphon.events import CallChanged, LevelMeasured, ZoneDeleted, ZoneStarved
@@ -67,7 +67,7 @@ async def test_only_this_machine_or_who_has_the_token_sees_them(
     token: str, headers: dict[str, str], status: int
 ) -> None:
     http = HttpSettings(port=0, trusted_proxies=["127.0.0.1"], metrics_token=SecretStr(token))
-    async with memory_database(), open_stage(http=http) as stage:
+    async with fresh_database(), open_stage(http=http) as stage:
         answer = await stage.nobody.ask("GET", "metrics", headers=headers)
         assert answer.status == status
 
@@ -86,7 +86,7 @@ async def test_a_proxy_says_who_asks(said: str, believed: str) -> None:
     seen = []
     http = HttpSettings(port=0, trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"])
     async with (
-        memory_database(),
+        fresh_database(),
         open_stage(http=http, audit=lambda entry: seen.append(entry.ip_address)) as stage,
     ):
         path = f"zones/{stage.ours.shop.id}"

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from PIL import Image
 from tests.core.api.conftest import Answer, Caller, Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 from tests.fakes.picture import jpeg, png, png_bomb
 
 from antiphon.building.models import Zone
@@ -24,7 +24,7 @@ ORIENTATION, GPS = 0x0112, 0x8825
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with (
-        memory_database(),
+        fresh_database(),
         JobRunner(EventBus()) as jobs,
         open_stage(media_dir=tmp_path / "media", jobs=jobs) as opened,
     ):

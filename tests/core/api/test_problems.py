@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.core.api.conftest import Answer, Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 
 from antiphon.api.problems import WrongField
 from antiphon.errors import PartAway
@@ -101,7 +101,7 @@ async def test_a_bug_and_a_part_that_is_away(caplog: pytest.LogCaptureFixture) -
         Route(method="GET", path=name, handler=handler, summary=name, tag="test", roles=None)
         for name, handler in (("bug", bug), ("away", away), ("breaks-off", breaks_off))
     ]
-    async with memory_database(), open_stage(routes=routes) as stage:
+    async with fresh_database(), open_stage(routes=routes) as stage:
         caplog.set_level(logging.ERROR)
         answer = await stage.nobody.get("bug")
         assert problem(answer) == (500, "error")
@@ -200,7 +200,7 @@ async def test_a_form_whose_head_can_not_be_read() -> None:
             upload=WrongField,
         )
     ]
-    async with memory_database(), open_stage(routes=routes) as stage:
+    async with fresh_database(), open_stage(routes=routes) as stage:
         answer = await stage.nobody.ask(
             "POST",
             "form",

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from tests.core.api.conftest import Stage
 from tests.core.playback.conftest import FakeStreams
-from tests.fakes.database import make_tenant, memory_database
+from tests.fakes.database import fresh_database, make_tenant
 from tests.fakes.media import FakeMedia
 from tests.fakes.queries import counted
 from tests.fakes.renderer import FakeRenderer
@@ -49,7 +49,7 @@ async def test_more_rows_are_no_more_queries(stage: Stage, path: str) -> None:
 
 
 async def test_zones_of_a_page_are_viewed_alone() -> None:
-    async with memory_database():
+    async with fresh_database():
         hotel = await make_tenant("Hotel")
         async with ZoneController(
             EventBus(), FakeRenderer(), FakeStreams(), FakeMedia(), AudioSettings()
@@ -62,7 +62,7 @@ async def test_zones_of_a_page_are_viewed_alone() -> None:
 
 
 async def test_what_plays_is_read_from_memory_as_far_as_one_sees() -> None:
-    async with memory_database():
+    async with fresh_database():
         hotel = await make_tenant("Hotel")
         async with ZoneController(
             EventBus(), FakeRenderer(), FakeStreams(), FakeMedia(), AudioSettings()

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from tests.core.api.conftest import Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 
 from antiphon.api import PartHealth, PartsTold, PluginView
 from antiphon.api.health import check_health
@@ -51,7 +51,7 @@ async def test_health_tells_of_each_part(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"database": up, "broker": inessential}, "degraded", 200),
         ({"database": up, "snapserver": away, "x": broken, "y": hangs}, "down", 503),
     ):
-        async with memory_database(), open_stage(checks=checks) as stage:
+        async with fresh_database(), open_stage(checks=checks) as stage:
             answer = await stage.nobody.get("health")
             assert (answer.status, answer.json["status"]) == (code, status)
             assert answer.json["parts"].keys() == checks.keys()
@@ -76,7 +76,7 @@ async def test_a_port_that_is_taken_is_replaced_and_told(caplog: pytest.LogCaptu
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = int(taken.getsockname()[1])
-        async with memory_database(), open_stage(http=HttpSettings(port=port)) as stage:
+        async with fresh_database(), open_stage(http=HttpSettings(port=port)) as stage:
             assert stage.server.port != port
             assert f"Port {port} is taken" in caplog.text
             assert str(stage.server.port) in caplog.text
@@ -85,7 +85,7 @@ async def test_a_port_that_is_taken_is_replaced_and_told(caplog: pytest.LogCaptu
 
 async def test_an_address_of_another_machine_is_a_wrong_setting() -> None:
     with pytest.raises(Misconfigured, match=r"http\.host"):
-        async with memory_database(), open_stage(http=HttpSettings(host="192.0.2.1", port=0)):
+        async with fresh_database(), open_stage(http=HttpSettings(host="192.0.2.1", port=0)):
             pass
 
 
@@ -138,7 +138,7 @@ async def test_voices_plugins_and_jobs_are_listed() -> None:
     )
     bus = EventBus()
     async with (
-        memory_database(),
+        fresh_database(),
         JobRunner(bus) as jobs,
         open_stage(speech=speech, plugins=lambda: [plugin], jobs=jobs) as stage,
     ):
@@ -165,7 +165,7 @@ async def test_a_plugins_route_is_served_like_the_cores_own() -> None:
     route = Route(
         method="GET", path="echo/{name}", handler=echo, summary="Echo", tag="x", response=Echo
     )
-    async with memory_database(), open_stage(routes=[route]) as stage:
+    async with fresh_database(), open_stage(routes=[route]) as stage:
         answer = await stage.owner.get("echo/Zo%C3%AB")
         assert answer.json == {"name": "Zoë", "client": str(stage.ours.client.id)}
         assert (await stage.nobody.get("echo/x")).status == 401
@@ -186,7 +186,7 @@ async def test_the_log_has_what_operators_look_for(
 
     caplog.set_level(logging.DEBUG, "aiohttp.access")
     route = Route(method="GET", path="bug", handler=bug, summary="x", tag="x", roles=None)
-    async with memory_database(), open_stage(routes=[route]) as stage:
+    async with fresh_database(), open_stage(routes=[route]) as stage:
         await stage.nobody.get("health/live", token="geheim")
         await stage.nobody.get("bug")
         monkeypatch.setattr("antiphon.api.server._SLOW_S", 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.core.api.conftest import Caller, Stage, open_stage
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 from tests.fakes.post_office import post_office
 
 from antiphon.settings.models import AccountSettings, HttpSettings, MailSettings
@@ -222,7 +222,7 @@ async def test_without_mail_a_reset_says_whom_to_ask(stage: Stage) -> None:
 
 
 async def test_a_forgotten_password_by_mail(caplog: pytest.LogCaptureFixture) -> None:
-    async with post_office() as office, memory_database():
+    async with post_office() as office, fresh_database():
         mail = MailSettings(host="127.0.0.1", port=office.port, security="none", sender="a@b.c")
         http = HttpSettings(port=0, public_url="https://music.example/")
         with caplog.at_level(logging.INFO):
@@ -252,7 +252,7 @@ async def test_a_forgotten_password_by_mail(caplog: pytest.LogCaptureFixture) ->
 
 
 async def test_a_mail_server_that_is_away_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async with memory_database():
+    async with fresh_database():
         mail = MailSettings(host="127.0.0.1", port=1, security="none")
         async with open_stage(mail=mail) as stage:
             await anna(stage)
@@ -269,7 +269,7 @@ async def test_signing_up_is_closed_unless_it_is_opened(stage: Stage) -> None:
 
 
 async def test_signing_up_makes_a_client_on_trial() -> None:
-    async with memory_database(), open_stage(accounts=AccountSettings(signup=True)) as stage:
+    async with fresh_database(), open_stage(accounts=AccountSettings(signup=True)) as stage:
         new = {"email": "B@hotel.example", "password": PASSWORD, "client_name": "Hotel"}
         answer = await stage.nobody.post("auth/signup", new)
         assert answer.status == 201

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from tests.core.api.conftest import Stage, open_stage
-from tests.fakes.database import Tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database
 from tests.fakes.queries import counted
 
 from antiphon.building.models import Device
@@ -103,7 +103,7 @@ async def test_figures_of_each_client_are_for_operators(stage: Stage) -> None:
 
 @pytest.mark.parametrize("timezone", ["Pacific/Auckland", "America/Los_Angeles"])
 async def test_the_day_begins_at_the_clients_midnight(timezone: str) -> None:
-    async with memory_database(), open_stage(media=MediaRegistry()) as stage:
+    async with fresh_database(), open_stage(media=MediaRegistry()) as stage:
         stage.ours.client.timezone = timezone
         await stage.ours.client.save()
         began = datetime.fromisoformat((await stage.owner.get("stats")).json["day_began_at"])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, SecretStr
 from tests.core.playback.conftest import FakeStreams
-from tests.fakes.database import Tenant, make_tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database, make_tenant
 from tests.fakes.media import FakeMedia
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.waiting import eventually
@@ -26,7 +26,7 @@ from antiphon.types import Principal, Via
 
 @pytest.fixture
 async def hotel() -> AsyncIterator[Tenant]:
-    async with memory_database():
+    async with fresh_database():
         yield await make_tenant("Hotel")
 
 

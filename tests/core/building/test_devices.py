@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from tests.fakes.database import make_tenant, memory_database
+from tests.fakes.database import fresh_database, make_tenant
 
 from antiphon.building.devices import DeviceService
 from antiphon.building.models import Device
@@ -61,7 +61,7 @@ class Rig:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     bus = EventBus()
     snapcast = Snapcast(SnapcastSettings(mode="off"), tmp_path, tmp_path, bus)
-    async with memory_database(), snapcast, DeviceService(bus, snapcast) as devices:
+    async with fresh_database(), snapcast, DeviceService(bus, snapcast) as devices:
         yield Rig(devices, bus)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.fakes.database import Tenant, make_tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database, make_tenant
 from tests.fakes.loudspeakers import loudspeaker, tone
 from tests.fakes.waiting import eventually
 
@@ -75,7 +75,7 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
         codec="pcm",
         unassigned=request.param,
     )
-    async with memory_database():
+    async with fresh_database():
         tenant = await make_tenant("Roasters")
         tenant.shop.default_volume = 40
         await tenant.shop.save()
@@ -271,7 +271,7 @@ async def test_with_one_tenant_a_new_client_may_join_the_first_zone(house: House
 
 async def test_devices_that_were_online_are_away_until_they_are_seen(tmp_path: Path) -> None:
     bus = EventBus()
-    async with memory_database():
+    async with fresh_database():
         await Device.create(name="Old", device_id="old", is_online=True)
         off = Snapcast(SnapcastSettings(mode="off"), tmp_path, tmp_path, bus)
         async with off, DeviceService(bus, off) as devices:

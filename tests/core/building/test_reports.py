@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.core.building.test_devices import HornDriver
-from tests.fakes.database import make_tenant, memory_database
+from tests.fakes.database import fresh_database, make_tenant
 
 from antiphon.building.devices import DeviceService
 from antiphon.building.models import Device
@@ -32,7 +32,7 @@ class Rig:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     bus = EventBus()
     snapcast = Snapcast(SnapcastSettings(mode="off"), tmp_path, tmp_path, bus)
-    async with memory_database(), snapcast:
+    async with fresh_database(), snapcast:
         await Device.create(name="Ghost", device_id="ghost", device_type="horn", is_online=True)
         async with DeviceService(bus, snapcast) as devices:
             yield Rig(devices, bus)

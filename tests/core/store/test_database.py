@@ -54,6 +54,25 @@ async def test_a_failed_transaction_leaves_nothing(url: str, tmp_path: Path) -> 
         assert await Client.all().count() == 0
 
 
+async def test_a_question_waits_for_no_transaction(url: str, tmp_path: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def change() -> None:
+        async with in_transaction():
+            await Client.create(name="new")
+            assert await Client.all().count() == 1
+            begun.set()
+            await go_on.wait()
+
+    async with open_database(url, tmp_path), asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        changing = tasks.create_task(change())
+        await begun.wait()
+        assert await Client.all().count() == 0
+        go_on.set()
+        await changing
+        assert await Client.all().count() == 1
+
+
 async def test_tasks_made_while_it_is_open_see_it(url: str, tmp_path: Path) -> None:
     async with open_database(url, tmp_path):
 

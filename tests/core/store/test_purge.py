@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.fakes.database import make_tenant, memory_database
+from tests.fakes.database import fresh_database, make_tenant
 
 from antiphon.building.models import Device, Floor, Zone
 from antiphon.playback.models import PlaybackState
@@ -26,7 +26,7 @@ def _file(folder: Path, name: str) -> Path:
 
 
 async def test_only_what_was_deleted_long_ago_goes_with_its_files(tmp_path: Path) -> None:
-    async with memory_database():
+    async with fresh_database():
         ours, theirs = await make_tenant("ours"), await make_tenant("theirs")
         files = {}
         for zone, at in ((ours.shop, OLD), (ours.bar, YOUNG), (theirs.shop, None)):
@@ -56,7 +56,7 @@ async def test_only_what_was_deleted_long_ago_goes_with_its_files(tmp_path: Path
 
 
 async def test_a_client_goes_with_all_that_is_its_own(tmp_path: Path) -> None:
-    async with memory_database():
+    async with fresh_database():
         ours, theirs = await make_tenant("ours"), await make_tenant("theirs")
         ours.client.deleted_at = OLD
         await ours.client.save()
@@ -69,7 +69,7 @@ async def test_a_client_goes_with_all_that_is_its_own(tmp_path: Path) -> None:
 
 
 async def test_files_that_are_gone_and_things_one_upon_the_other(tmp_path: Path) -> None:
-    async with memory_database():
+    async with fresh_database():
         ours = await make_tenant("ours")
         for row in (ours.shop, ours.bar, ours.shop_floor, ours.cellar):
             row.deleted_at = OLD

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.fakes.database import memory_database
+from tests.fakes.database import fresh_database
 
 
 @pytest.fixture
 async def database() -> AsyncIterator[None]:
-    async with memory_database():
+    async with fresh_database():
         yield

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import uuid4
 
 import pytest
+from argon2 import Parameters, PasswordHasher, extract_parameters
 
 from antiphon.errors import AntiphonError, Conflict, Invalid, NotAuthenticated
+from antiphon.tenancy import passwords
 from antiphon.tenancy.models import User
 from antiphon.tenancy.users import (
     authenticate,
@@ -50,6 +53,43 @@ async def test_wrong_and_unknown_are_told_in_the_same_words(database: None) -> N
             await authenticate(email, password)
         told.add(str(refused.value))
     assert told == {"E-mail or password is wrong."}
+
+
+def test_a_password_costs_whoever_guesses_what_rfc_9106_asks_for(
+    full_hasher: PasswordHasher,
+) -> None:
+    assert (full_hasher.memory_cost, full_hasher.time_cost, full_hasher.parallelism) == (
+        65_536,
+        3,
+        4,
+    )
+
+
+class CountingHasher(PasswordHasher):
+    """Notes with which parameters passwords are checked: they decide how long that takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checked: list[Parameters] = []
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002
+        self.checked.append(extract_parameters(str(hash)))
+        return super().verify(hash, password)
+
+
+async def test_whoever_is_refused_has_waited_for_one_check_of_the_same_cost(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ensure_admin("a@b.example", PASSWORD)
+    await create_user("off@b.example", PASSWORD, Role.STAFF)
+    await User.filter(email="off@b.example").update(is_active=False)
+    hasher = CountingHasher()
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    for email in ("a@b.example", "nobody@b.example", "off@b.example"):
+        with pytest.raises(NotAuthenticated):
+            await authenticate(email, "wrong wrong wrong")
+    assert len(hasher.checked) == 3
+    assert len(set(map(repr, hasher.checked))) == 1
 
 
 async def test_who_was_switched_off_can_not_act(database: None) -> None:

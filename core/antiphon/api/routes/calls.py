@@ -15,7 +15,7 @@ from antiphon.api.parts import ApiParts
 from antiphon.api.tables import CSV, send_table
 from antiphon.errors import NotFound, Unavailable
 from antiphon.playback.models import PlayEvent, PlayEventStatus, PlayEventType
-from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered, ordered_items
+from antiphon.plugins.lists import ListQuery, Page, SortedBy, ordered
 from antiphon.plugins.routes import Request, Route
 from antiphon.plugins.zones import ApiModel, CallRequest, CallView
 from antiphon.tenancy.scope import scoped
@@ -102,10 +102,7 @@ def call_routes(parts: ApiParts) -> list[Route]:
         return await zones.call(request.principal, request.body)
 
     async def index(request: Request[None, CallQuery]) -> Page[CallView]:
-        calls = list(await zones.calls(request.principal))
-        if (wanted := request.query.zone_id) is not None:
-            calls = [call for call in calls if any(z.zone_id == wanted for z in call.zones)]
-        return Page[CallView].of(ordered_items(calls, request.query.ordering), request.query)
+        return await zones.calls(request.principal, **request.query.model_dump())
 
     async def show(request: Request[None, None]) -> CallView:
         return await zones.get_call(request.principal, request.path["call_id"])
