@@ -15,7 +15,7 @@ from uuid import UUID
 from antiphon.errors import AntiphonError, Invalid
 from antiphon.playback.arbiter import Arbiter
 from antiphon.playback.gaps import Gaps
-from antiphon.playback.quiet import BLOCKED, blocked_until
+from antiphon.playback.quiet import BLOCKED, QuietHours
 from antiphon.playback.record import Record
 from antiphon.plugins.zones import WhenQuiet
 from antiphon.types import CallStyle
@@ -82,6 +82,7 @@ class Approach:
         self._act = act
         self._soon = soon
         self._timing = timing
+        self._quiet_hours = QuietHours()
 
     async def come(self, record: Record, clip: asyncio.Task[None]) -> None:
         """Bring a new call to where it can be heard. `clip` is its preparation."""
@@ -134,7 +135,7 @@ class Approach:
         if record.band not in BLOCKED:
             return {}
         now = datetime.now(UTC)
-        until = await blocked_until(zones, max(now, record.starts_at or now))
+        until = await self._quiet_hours.until(zones, max(now, record.starts_at or now))
         if record.request.when_quiet is WhenQuiet.DEFER:
             return until
         for zone, end in until.items():

@@ -14,7 +14,7 @@ from antiphon import events
 from antiphon.audit import commanded
 from antiphon.building.models import Zone
 from antiphon.engine import protocol
-from antiphon.errors import Conflict, Invalid, NotFound
+from antiphon.errors import Invalid
 from antiphon.events import EventBus
 from antiphon.playback.calls import Calls, Desk
 from antiphon.playback.channel import Channel
@@ -26,19 +26,18 @@ from antiphon.playback.ledger import Ledger
 from antiphon.playback.loudspeakers import Loudspeakers
 from antiphon.playback.programme import Programme, Surroundings
 from antiphon.playback.queue import Queue
-from antiphon.playback.reach import named, reached, reached_among
+from antiphon.playback.reach import Reach
 from antiphon.playback.receipts import Receipts
-from antiphon.playback.record import Record
 from antiphon.playback.reports import Reports
-from antiphon.playback.spoken import Spoken, SpokenBetween
+from antiphon.playback.spoken import SpokenBetween
 from antiphon.playback.subscriptions import Subscriptions
+from antiphon.playback.switchboard import Switchboard, same_client
+from antiphon.plugins.lists import Page
 from antiphon.plugins.media import MediaRef, MediaRegistry
 from antiphon.plugins.zones import CallRequest, CallView, PlaybackView, PlayRequest, QueueView
 from antiphon.settings.models import AudioSettings
-from antiphon.store import Memo
 from antiphon.tasks import end
-from antiphon.tenancy.scope import reach_of
-from antiphon.types import CallStyle, Playback, Principal, Repeat, Role
+from antiphon.types import Playback, Principal, Repeat
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0
@@ -106,7 +105,10 @@ class ZoneController:
         self._channels = Channels(around, snapcast, self._calls, self._keeper)
         self._subscriptions = Subscriptions(bus, self._silence)
         self._dead_air_s = audio.dead_air_s
-        self._reached: Memo[list[UUID]] = Memo(Zone)
+        self._reach = Reach()
+        self._switchboard = Switchboard(
+            self._channels, self._calls, self._between, self._reach, self._subscriptions
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -159,20 +161,21 @@ class ZoneController:
         self, principal: Principal, only: Collection[UUID] | None = None
     ) -> Sequence[PlaybackView]:
         """See `Zones.views`."""
-        found = reached(principal) if only is None else reached_among(principal, only)
-        channels = map(self._channels.find, await found)
+        reach = self._reach
+        found = await (reach.all(principal) if only is None else reach.among(principal, only))
+        channels = map(self._channels.find, found)
         return [self._view(channel) for channel in channels if channel is not None]
 
     async def view(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.view`."""
-        return self._view(await self._reach(principal, zone_id))
+        return self._view(await self._channel(principal, zone_id))
 
     # --- music ---------------------------------------------------------------------------------
 
     @commanded("playback.play", "zones")
     async def play(self, principal: Principal, zone_id: UUID, request: PlayRequest) -> PlaybackView:
         """See `Zones.play`."""
-        channel, *others = await self._reach_all(principal, [zone_id, *request.zones], "zones")
+        channel, *others = await self._reached(principal, [zone_id, *request.zones], "zones")
         await self._subscriptions.require(channel.client_id)
         if refs := chosen(request):
             queue = await self._queue(channel, refs, shuffle=request.shuffle, repeat=request.repeat)
@@ -193,7 +196,7 @@ class ZoneController:
         shuffle: bool = False,
     ) -> PlaybackView:
         """See `Zones.play_refs`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         await self._subscriptions.require(channel.client_id)
         queue = await self._queue(channel, refs, shuffle=shuffle, repeat=Repeat.ALL)
         await self._start(channel, [], queue, 0.0)
@@ -203,7 +206,7 @@ class ZoneController:
         self, principal: Principal, zone_id: UUID, *, offset: int, limit: int
     ) -> QueueView:
         """See `Zones.queue`."""
-        programme = (await self._reach(principal, zone_id)).programme
+        programme = (await self._channel(principal, zone_id)).programme
         return await queue_view(self._media, programme.client_id, programme.queue, offset, limit)
 
     @commanded("playback.queue", "zones")
@@ -211,34 +214,34 @@ class ZoneController:
         self, principal: Principal, zone_id: UUID, music_ids: Sequence[UUID]
     ) -> PlaybackView:
         """See `Zones.set_queue`. Zones that share the programme hear it too."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         await self._subscriptions.require(channel.client_id)
         channel.programme.requeue(await tracks_of(self._media, channel.client_id, music_ids))
         return self._done(channel)
 
     async def redraw(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.redraw`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.programme.redraw()
         return self._done(channel)
 
     async def go_on(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.go_on`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.programme.go_on()
         return self._done(channel)
 
     @commanded("playback.pause", "zones")
     async def pause(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.pause`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.programme.pause()
         return self._done(channel)
 
     @commanded("playback.resume", "zones")
     async def resume(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.resume`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         await self._subscriptions.require(channel.client_id)
         await channel.programme.resume()
         return self._done(channel)
@@ -246,7 +249,7 @@ class ZoneController:
     @commanded("playback.stop", "zones")
     async def stop(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.stop`. Zones that share the programme go on."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         programme = channel.programme
         if len(programme.zones) > 1:
             self._channels.move(channel, programme.fork())
@@ -258,21 +261,21 @@ class ZoneController:
     @commanded("playback.next", "zones")
     async def next(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.next`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         await channel.programme.next()
         return self._done(channel)
 
     @commanded("playback.previous", "zones")
     async def previous(self, principal: Principal, zone_id: UUID) -> PlaybackView:
         """See `Zones.previous`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         await channel.programme.previous()
         return self._done(channel)
 
     @commanded("playback.seek", "zones")
     async def seek(self, principal: Principal, zone_id: UUID, position_s: float) -> PlaybackView:
         """See `Zones.seek`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.programme.seek(position_s)
         return self._done(channel)
 
@@ -281,14 +284,14 @@ class ZoneController:
         """See `Zones.set_volume`."""
         if not 0 <= volume <= 100:
             raise Invalid.field("volume", f"must be between 0 and 100, not {volume}")
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.volume = volume
         return self._louder(channel)
 
     @commanded("playback.mute", "zones")
     async def set_muted(self, principal: Principal, zone_id: UUID, *, muted: bool) -> PlaybackView:
         """See `Zones.set_muted`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         channel.muted = muted
         return self._louder(channel)
 
@@ -302,7 +305,7 @@ class ZoneController:
         self, principal: Principal, zone_id: UUID, *, enabled: bool
     ) -> PlaybackView:
         """See `Zones.switch_schedules`."""
-        channel = await self._reach(principal, zone_id)
+        channel = await self._channel(principal, zone_id)
         if channel.schedules_enabled is not enabled:
             await Zone.filter(id=zone_id).update(schedules_enabled=enabled)
             channel.schedules_enabled = enabled
@@ -314,92 +317,47 @@ class ZoneController:
     @commanded("create", "calls")
     async def call(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call`."""
-        zones, maybe = await named(principal, request)
-        channels = [await self._channels.get(zone) for zone in zones]
-        found = (self._channels.find(zone) for zone in maybe if zone not in zones)
-        channels += [channel for channel in found if channel is not None]
-        field = "all" if request.all else "zones"
-        _same_client(channels, field)
-        if not channels:
-            raise Invalid.field(field, "there is no zone to announce in")
-        zones = [channel.zone_id for channel in channels]
-        client_id = channels[0].client_id
-        await self._subscriptions.require(client_id)
-        return (await self._calls.accept(principal, client_id, zones, request)).view()
+        return await self._switchboard.call(principal, request)
 
     @commanded("create", "calls")
     async def call_between(self, principal: Principal, request: CallRequest) -> CallView:
         """See `Zones.call_between`."""
-        zones, _ = await named(principal, request)
-        channels = [await self._channels.get(zone) for zone in zones]
-        if not channels:
-            raise Invalid.field("zones", "there is no zone to announce in")
-        programme = channels[0].programme
-        if set(programme.zones) != set(zones):
-            raise Conflict("They are not all the zones of one programme.")
-        await self._subscriptions.require(programme.client_id)
-        request = request.model_copy(update={"style": CallStyle.BETWEEN})
-        spoken = await self._between.prepare(
-            principal, programme.client_id, lambda: programme.zones, request
-        )
-        programme.insert(spoken)
-        return spoken.record.view()
+        return await self._switchboard.call_between(principal, request)
 
-    async def calls(self, principal: Principal) -> Sequence[CallView]:
+    async def calls(
+        self,
+        principal: Principal,
+        *,
+        zone_id: UUID | None = None,
+        ordering: str = "-created_at",
+        offset: int = 0,
+        limit: int = 50,
+    ) -> Page[CallView]:
         """See `Zones.calls`."""
-        zones = set(await reached(principal))
-        records = [*self._between.newest_first(), *self._calls.newest_first()]
-        records.sort(key=lambda record: record.created_at, reverse=True)
-        return [
-            _seen(principal, record.view(), zones)
-            for record in records
-            if not zones.isdisjoint(record.parts)
-        ]
+        return await self._switchboard.page(principal, zone_id, ordering, offset, limit)
 
     async def get_call(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.get_call`."""
-        record, zones = await self._reach_call(principal, call_id)
-        return _seen(principal, record.view(), zones)
+        return await self._switchboard.get(principal, call_id)
 
     @commanded("delete", "calls")
     async def revoke(self, principal: Principal, call_id: UUID) -> CallView:
         """See `Zones.revoke`. Takes the call back in those zones that the principal reaches."""
-        record, zones = await self._reach_call(principal, call_id)
-        if (spoken := self._between.find(call_id)) is not None:
-            await self._take_back(spoken)
-        else:
-            await self._calls.revoke(record, zones)
-        return _seen(principal, record.view(), zones)
+        return await self._switchboard.revoke(principal, call_id)
 
     # --- inside --------------------------------------------------------------------------------
 
-    async def _reach(self, principal: Principal, zone_id: UUID) -> Channel:
-        key = (reach_of(principal), zone_id)
-        await self._reached.get(key, lambda: reached(principal, [zone_id]))
+    async def _channel(self, principal: Principal, zone_id: UUID) -> Channel:
+        await self._reach.of(principal, [zone_id])
         return await self._channels.get(zone_id)
 
-    async def _reach_all(
+    async def _reached(
         self, principal: Principal, zones: Sequence[UUID], field: str
     ) -> list[Channel]:
-        found = [await self._channels.get(zone) for zone in await reached(principal, zones)]
-        _same_client(found, field)
+        reached = await self._reach.of(principal, zones)
+        found = [await self._channels.get(zone_id) for zone_id in reached]
+        same_client(found, field)
         return found
-
-    async def _reach_call(self, principal: Principal, call_id: UUID) -> tuple[Record, list[UUID]]:
-        spoken = self._between.find(call_id)
-        record = self._calls.get(call_id) if spoken is None else spoken.record
-        reach = set(await reached(principal))
-        zones = [zone_id for zone_id in record.parts if zone_id in reach]
-        if not zones:
-            raise NotFound("call", call_id)
-        return record, zones
-
-    async def _take_back(self, spoken: Spoken) -> None:
-        """Take back what is spoken between tracks, in all zones of its programme."""
-        for zone_id in spoken.zones():
-            if (channel := self._channels.find(zone_id)) is not None:
-                await channel.programme.take_back(spoken)
-                return
 
     async def _queue(
         self, channel: Channel, refs: Sequence[MediaRef], *, shuffle: bool, repeat: Repeat
@@ -502,16 +460,3 @@ class ZoneController:
             if channel.background_percent != zone.background_volume_percent:
                 channel.background_percent = zone.background_volume_percent
                 self._renderer.send(channel.added())
-
-
-def _same_client(channels: Sequence[Channel], field: str) -> None:
-    if len({channel.client_id for channel in channels}) > 1:
-        raise Invalid.field(field, "must be zones of one client; these belong to several")
-
-
-def _seen(principal: Principal, call: CallView, zones: Collection[UUID]) -> CallView:
-    """A call as the principal may see it: a floor user, on its own floor alone."""
-    if principal.role is not Role.FLOOR_USER:
-        return call
-    mine = tuple(zone for zone in call.zones if zone.zone_id in zones)
-    return call.model_copy(update={"zones": mine})

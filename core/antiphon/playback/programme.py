@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -11,8 +10,8 @@ from uuid import UUID, uuid4
 from antiphon.engine import protocol
 from antiphon.errors import Conflict, Invalid
 from antiphon.events import EventBus
-from antiphon.playback import levels
-from antiphon.playback.filling import TRIES, WINDOW, Window
+from antiphon.playback.filling import TRIES, Window
+from antiphon.playback.link import Head, Link
 from antiphon.playback.news import News
 from antiphon.playback.queue import Queue
 from antiphon.playback.spoken import Spoken, SpokenBetween
@@ -57,21 +56,14 @@ class Programme:
         self.playback = Playback.STOPPED
         self.crossfade_s = 0.0
         self.problem: str | None = None
-        self.is_loaded = False
         self._around = around
         self._news = News(around.bus, client_id)
         self._ahead = Window(self, client_id, around.media, self._news)
-        self._known: dict[str, Item] = {}
-        self._leading: Item | None = None
-        self._is_owed = False
+        self._link = Link(self.id, self.zones, around.send, around.audio)
+        self._head = Head()
         self._start_s = 0.0
-        self._is_dry = True
-        self._position_s = 0.0
-        self._moving_since: float | None = None
         self._serial = 0
         self._aim: int | None = None
-        self._is_holding = False
-        self._began_with = ""
         self.is_between = False
 
     # --- what it is ----------------------------------------------------------------------------
@@ -89,10 +81,13 @@ class Programme:
     @property
     def position_s(self) -> float:
         """Where the current track is now."""
-        position_s = self._position_s
-        if self._moving_since is not None:
-            position_s += asyncio.get_running_loop().time() - self._moving_since
+        position_s = self._head.position_s
         return min(position_s, self.current.duration_s) if self.current else position_s
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the renderer knows of it."""
+        return self._link.is_loaded
 
     @property
     def is_looking(self) -> bool:
@@ -102,7 +97,7 @@ class Programme:
     @property
     def is_resting(self) -> bool:
         """Whether nothing is heard because its source wants a rest; see `go_on`."""
-        return self.playback is Playback.PLAYING and self._is_dry and self._ahead.rests
+        return self.playback is Playback.PLAYING and self._link.is_dry and self._ahead.rests
 
     def fork(self) -> Programme:
         """A programme of its own, stopped, with the same queue at the same track."""
@@ -126,7 +121,8 @@ class Programme:
         """Be as before a restart of the server; `go` lets it sound."""
         self.queue = queue
         self.playback = playback if queue.refs else Playback.STOPPED
-        self._start_s = self._position_s = position_s
+        self._start_s = position_s
+        self._head.hold(position_s)
 
     def go(self) -> None:
         """Let the restored queue play, or be held, at its position."""
@@ -137,18 +133,16 @@ class Programme:
     def pause(self) -> None:
         """Hold the position."""
         if self.playback is Playback.PLAYING:
-            self._hold(self.position_s)
+            self._head.hold(self.position_s)
             self.playback = Playback.PAUSED
-            if self.is_loaded and not self._is_dry:
-                self._around.send(protocol.Pause(str(self.id)))
+            self._link.pause()
 
     async def resume(self) -> None:
         """Go on, or start the queue again where it was stopped."""
         if self.playback is Playback.PAUSED:
             self.playback = Playback.PLAYING
-            if self.is_loaded and not self._is_dry:
-                self._around.send(protocol.Resume(str(self.id)))
-                self._moving_since = asyncio.get_running_loop().time()
+            if self._link.resume():
+                self._head.move()
             self._ahead.fill()
         elif self.playback is Playback.STOPPED:
             if not self.queue.refs:
@@ -196,11 +190,10 @@ class Programme:
             raise Conflict("No music plays here that it could follow.")
         self._ahead.insert(spoken.items, spoken, first=is_resting)
         self._around.between.queued(spoken)
-        if self._is_dry:
+        if self._link.is_dry:
             self._load(0.0)
         else:
-            mine = (item for item in self._ahead.items if item.spoken is spoken)
-            self._known |= {item.entry: item for item in mine}
+            self._link.note(item for item in self._ahead.items if item.spoken is spoken)
             self._hand_over()
 
     async def take_back(self, spoken: Spoken) -> None:
@@ -215,11 +208,9 @@ class Programme:
 
     def hold_next(self, hold: bool) -> None:  # noqa: FBT001  it says what it is
         """Do not go on behind the end of the current track, until told otherwise."""
-        if hold != self._is_holding:
-            self._is_holding = hold
+        if hold != self._link.is_holding:
             self.is_between = self.is_between and hold
-            if self.is_loaded:
-                self._around.send(protocol.HoldNext(str(self.id), hold))
+            self._link.hold_next(hold=hold)
 
     def stop(self) -> None:
         """End the music; the queue stays at its track."""
@@ -230,19 +221,15 @@ class Programme:
         self.problem = None
         self._give_up_spoken(self._ahead.items, "the music was stopped")
         self._ahead.begin([], None, same_queue=True)
-        self._known.clear()
-        self._leading = None
-        self._is_dry = True
-        self._is_owed = self.is_between = False
+        self._link.forget()
+        self.is_between = False
         self._start_s = 0.0
-        self._hold(0.0)
+        self._head.hold(0.0)
 
     def close(self) -> None:
         """Let go of the renderer and of all tasks."""
         self._ahead.stop()
-        if self.is_loaded:
-            self._around.send(protocol.DropProgramme(str(self.id)))
-            self.is_loaded = False
+        self._link.drop()
 
     async def next(self) -> None:
         """Go to the next track; after the last one the music stops."""
@@ -280,36 +267,35 @@ class Programme:
 
     def track_started(self, report: protocol.TrackStarted) -> None:
         """The first sample of a track went out."""
-        item = self._known.get(report.entry)
-        if item is None:
+        link = self._link
+        if (item := link.find(report.entry)) is None:
             return
         if item not in self._ahead.items:
-            if not self._ahead.slips_in(item, self._leading):
+            if not self._ahead.slips_in(item, link.leading):
                 return
-            self._is_owed = True
-        self._is_owed = self._ahead.begun(item) or self._is_owed
+            link.is_owed = True
+        link.is_owed = self._ahead.begun(item) or link.is_owed
         self.is_between = False
         self.queue.cursor = item.cursor
         item.duration_s = report.duration_s or item.duration_s
-        self._leading = item
-        if self._is_owed:
+        link.leading = item
+        if link.is_owed:
             self._hand_over()
-        self._hold(report.position_s)
+        self._head.hold(report.position_s)
         if self.playback is Playback.PLAYING:
-            self._moving_since = asyncio.get_running_loop().time()
+            self._head.move()
         if item.spoken is not None:
             self._around.between.started(item.spoken)
         else:
             self._news.started(self.zones, item, report.position_s)
         self._ahead.fill()
         self._around.changed(self)
-        if item.entry != self._began_with and not self._is_holding:
+        if not link.is_first(item) and not link.is_holding:
             self._around.track_over(self)
 
     def track_finished(self, report: protocol.TrackFinished) -> None:
         """The last sample of a track went out."""
-        item = self._known.pop(report.entry, None)
-        if item is None:
+        if (item := self._link.take(report.entry)) is None:
             return
         if report.played_s >= 1:
             self._ahead.sounds()
@@ -321,14 +307,13 @@ class Programme:
             self._around.changed(self)
         else:
             self._news.finished(self.zones, item, report.played_s)
-        if self._is_holding and is_current:
+        if self._link.is_holding and is_current:
             self.is_between = True
             self._around.track_over(self)
 
     def track_failed(self, report: protocol.TrackFailed) -> None:
         """A track could not be read; the renderer goes on with what it has."""
-        item = self._known.pop(report.entry, None)
-        if item is None:
+        if (item := self._link.take(report.entry)) is None:
             return
         self._drop(item)
         if item.spoken is not None:
@@ -343,11 +328,11 @@ class Programme:
             return
         if self._ahead.items:
             # What was handed over a moment ago the renderer goes on with by itself.
-            if self._is_owed:
+            if self._link.is_owed:
                 self._load(0.0)
             return
-        self._hold(0.0)
-        self._is_dry = True
+        self._head.hold(0.0)
+        self._link.is_dry = True
         if self._ahead.next is None:
             self._finish()
             return
@@ -359,9 +344,9 @@ class Programme:
     def moved(self, report: protocol.Position) -> None:
         """Where the current track is."""
         if self.current is not None and report.entry == self.current.entry:
-            self._hold(report.position_s)
+            self._head.hold(report.position_s)
             if report.playing and self.playback is Playback.PLAYING:
-                self._moving_since = asyncio.get_running_loop().time()
+                self._head.move()
                 self._ahead.sounds()
 
     # --- inside --------------------------------------------------------------------------------
@@ -418,48 +403,15 @@ class Programme:
     def _load(self, position_s: float, *, is_seek: bool = False) -> None:
         """Let the renderer play the window from a position in its first track."""
         if is_seek and self.current is not None:
-            self._known.pop(self.current.entry, None)  # it is not over: no TrackFinished for it
+            self._link.take(self.current.entry)  # it is not over: no TrackFinished for it
         window = self._ahead.items = [item.again() for item in self._ahead.items]
-        self._known = dict([*self._known.items()][-2 * WINDOW :])
-        self._known |= {item.entry: item for item in window}
-        tracks = tuple(self._track(item) for item in window)
         is_playing = self.playback is Playback.PLAYING
-        if not self.is_loaded:
-            self.is_loaded = True
-            self._attach_all()
-            if self._is_holding:
-                self._around.send(protocol.HoldNext(str(self.id), hold=True))
-        self._around.send(
-            protocol.LoadProgramme(
-                str(self.id), tracks, position_s, self.crossfade_s, playing=is_playing
-            )
-        )
-        self._leading = window[0]
-        self._began_with = window[0].entry
-        self._is_dry = self._is_owed = self.is_between = False
-        self._hold(position_s)
-
-    def _claim(self) -> None:
-        """Tell the renderer that there should be music, so that it can fall back."""
-        if not self.is_loaded and self.playback is Playback.PLAYING:
-            self.is_loaded = self._is_dry = True
-            self._attach_all()
-            name, crossfade_s = str(self.id), self.crossfade_s
-            self._around.send(protocol.LoadProgramme(name, (), crossfade_s=crossfade_s))
-
-    def _attach_all(self) -> None:
-        for zone in self.zones:
-            self._around.send(protocol.Attach(str(zone), str(self.id)))
+        self._link.load(window, position_s, self.crossfade_s, playing=is_playing)
+        self.is_between = False
+        self._head.hold(position_s)
 
     def _hand_over(self) -> None:
-        """Tell the renderer what follows; between two tracks wait until the next is reported."""
-        window = self._ahead.items
-        if not window or self._leading is not window[0]:
-            self._is_owed = True
-            return
-        self._is_owed = False
-        upcoming = tuple(self._track(item) for item in window[1:])
-        self._around.send(protocol.SetUpcoming(str(self.id), upcoming))
+        self._link.hand_over(self._ahead.items)
 
     def _give_up_spoken(self, items: Iterable[Item], reason: str) -> None:
         """Of what was to be spoken, these are not heard; what is heard is told by the renderer."""
@@ -469,10 +421,9 @@ class Programme:
 
     def _drop(self, item: Item) -> None:
         """A track is over, or could not be played."""
-        if item is self._leading:
-            self._leading = None
+        self._link.over(item)
         if item is self.current:
-            self._hold(0.0)
+            self._head.hold(0.0)
         if item in self._ahead.items:
             self._ahead.items.remove(item)
 
@@ -480,16 +431,16 @@ class Programme:
 
     def took(self, item: Item) -> None:
         """Another track is at the end of the window."""
-        if self._is_dry:
+        if self._link.is_dry:
             self._load(self._start_s if item.cursor == self.queue.cursor else 0.0)
             self._start_s = 0.0
         else:
-            self._known[item.entry] = item
+            self._link.note([item])
             self._hand_over()
 
     def ran_out(self) -> None:
         """Nothing follows."""
-        if self._is_dry:
+        if self._link.is_dry:
             self._finish()
 
     def in_trouble(self, problem: str | None) -> None:
@@ -497,20 +448,11 @@ class Programme:
         if problem != self.problem:
             self.problem = problem
             self._around.changed(self)
-        if problem is not None:
-            self._claim()
+        if problem is not None and self.playback is Playback.PLAYING:
+            self._link.claim(self.crossfade_s)
 
     def _finish(self) -> None:
         """The queue is at its end and does not repeat."""
         self.stop()
         self.queue.rewind()
         self._around.changed(self)
-
-    def _hold(self, position_s: float) -> None:
-        self._position_s = position_s
-        self._moving_since = None
-
-    def _track(self, item: Item) -> protocol.Track:
-        if item.spoken is not None:
-            return levels.spoken_track(item.entry, item.media, self._around.audio)
-        return levels.track(item.entry, item.media, self._around.audio)

@@ -11,10 +11,14 @@ from zoneinfo import ZoneInfo
 from tortoise.exceptions import BaseORMException
 
 from antiphon.building.models import Zone
+from antiphon.store import Memo
+from antiphon.tenancy.models import Client
 from antiphon.types import Band
 
 _log = logging.getLogger(__name__)
 BLOCKED = frozenset({Band.MUSIC, Band.SPOT, Band.ANNOUNCEMENT})
+
+_Hours = tuple[time | None, time | None, str]
 
 
 def quiet_until(now: datetime, start: time | None, end: time | None, zone: str) -> datetime | None:
@@ -32,17 +36,30 @@ def quiet_until(now: datetime, start: time | None, end: time | None, zone: str) 
     return over if clock < end else over + timedelta(days=1)
 
 
-async def blocked_until(zones: Iterable[UUID], now: datetime | None = None) -> dict[UUID, datetime]:
-    """Which of the zones have quiet hours now, and until when. None while the database is away."""
+class QuietHours:
+    """Those of all zones, remembered until a zone or a client changes."""
+
+    def __init__(self) -> None:
+        self._hours: Memo[dict[UUID, _Hours]] = Memo(Zone, Client)
+
+    async def until(
+        self, zones: Iterable[UUID], now: datetime | None = None
+    ) -> dict[UUID, datetime]:
+        """Which of the zones have them now, and to what time. None while the database is away."""
+        try:
+            hours = await self._hours.get((), _hours)
+        except BaseORMException:
+            _log.exception("Quiet hours could not be read, and are taken not to be")
+            return {}
+        now = now or datetime.now(UTC)
+        found = {key: quiet_until(now, *hours[key]) for key in zones if key in hours}
+        return {key: until for key, until in found.items() if until is not None}
+
+
+async def _hours() -> dict[UUID, _Hours]:
     names = ("id", "quiet_from", "quiet_until", "client__timezone")
-    try:
-        rows = await Zone.filter(id__in=list(zones), quiet_from__isnull=False).values_list(*names)
-    except BaseORMException:
-        _log.exception("Quiet hours could not be read, and are taken not to be")
-        return {}
-    now = now or datetime.now(UTC)
-    found = {key: quiet_until(now, start, end, zone) for key, start, end, zone in rows}
-    return {key: until for key, until in found.items() if until is not None}
+    rows = await Zone.filter(quiet_from__isnull=False).values_list(*names)
+    return {key: (start, end, zone) for key, start, end, zone in rows}
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -14,6 +14,7 @@ from tortoise.exceptions import BaseORMException
 
 from antiphon.errors import PartAway
 from antiphon.events import ClientChanged, EventBus, SubscriptionEnded
+from antiphon.store import Memo
 from antiphon.tasks import end
 from antiphon.tenancy.models import Client
 from antiphon.tenancy.subscriptions import require_active, why_inactive
@@ -33,6 +34,7 @@ class Subscriptions:
         self._bus = bus
         self._silence = silence
         self._inactive: dict[UUID, str] = {}
+        self._clients: Memo[Client | None] = Memo(Client)
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -56,7 +58,7 @@ class Subscriptions:
     async def require(self, client_id: UUID) -> None:
         """Raise SubscriptionInactive where the client may play nothing now."""
         try:
-            client = await Client.get_or_none(id=client_id)
+            client = await self._clients.get(client_id, lambda: Client.get_or_none(id=client_id))
         except BaseORMException as error:
             raise PartAway("The database", "Try again in a moment.") from error
         if client is not None:

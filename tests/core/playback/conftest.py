@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from tests.fakes.database import Tenant, make_tenant, memory_database
+from tests.fakes.database import Tenant, fresh_database, make_tenant
 from tests.fakes.media import FakeMedia
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.waiting import eventually
@@ -104,6 +105,7 @@ class Stage:
 
     async def hears(self, zone: UUID, title: str | None) -> None:
         await eventually(lambda: self.sounding(zone) == title, 3.0)
+        await asyncio.sleep(0)  # the renderer's report of it comes behind
 
     async def speaks(self, zone: UUID, text: str | None) -> None:
         await eventually(lambda: self.speaking(zone) == text, 3.0)
@@ -114,7 +116,7 @@ class Stage:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with memory_database():
+    async with fresh_database():
         stage = Stage(await make_tenant("hotel"), await make_tenant("gym"))
         async with stage.stack:
             yield stage

@@ -77,6 +77,7 @@ async def test_it_is_heard_between_two_tracks_whole_and_in_all_zones_with_receip
     stage: Stage, zones: ZoneController
 ) -> None:
     await play(stage, zones)
+    await handed(stage, "Song 1", "Song 2")
     call = await say(stage, zones, announcement(stage, "Offer", chime=True))
     await handed(stage, "Song 1", "chime", "Offer", "Song 2")
     programme = stage.renderer.programmes[stage.programme(stage.shop)]

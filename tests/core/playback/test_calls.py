@@ -204,7 +204,7 @@ async def test_what_is_wrong_at_once_is_refused(stage: Stage, zones: ZoneControl
     nobody = Principal(role=Role.CLIENT, client_id=uuid4())
     with pytest.raises(Invalid, match="no zone"):
         await zones.call(nobody, CallRequest(text="hello", all=True))
-    assert await zones.calls(owner) == []
+    assert (await zones.calls(owner)).total == 0
     assert await PlayEvent.all().count() == 0
 
 
@@ -288,9 +288,15 @@ async def test_tenants_and_floors_do_not_see_each_others_calls(
     call = await zones.call(stage.hotel.owner, CallRequest(text="hello", all=True))
     shop_only = await zones.call(stage.hotel.owner, say("hello", stage.shop))
     cellar, stranger = stage.hotel.cellar_user, stage.gym.owner
-    assert [view.id for view in await zones.calls(stage.hotel.owner)] == [shop_only.id, call.id]
-    assert [view.id for view in await zones.calls(cellar)] == [call.id]
-    assert await zones.calls(stranger) == []
+    all_calls = (await zones.calls(stage.hotel.owner)).items
+    assert [view.id for view in all_calls] == [shop_only.id, call.id]
+    in_bar = await zones.calls(stage.hotel.owner, zone_id=stage.bar)
+    assert ([view.id for view in in_bar.items], in_bar.total) == ([call.id], 1)
+    second = await zones.calls(stage.hotel.owner, ordering="created_at", offset=1, limit=1)
+    assert ([view.id for view in second.items], second.total) == ([shop_only.id], 2)
+    assert (await zones.calls(cellar, zone_id=stage.shop)).total == 0
+    assert [view.id for view in (await zones.calls(cellar)).items] == [call.id]
+    assert (await zones.calls(stranger)).total == 0
     for principal, unseen in ((stranger, call), (cellar, shop_only)):
         with pytest.raises(NotFound):
             await zones.get_call(principal, unseen.id)
@@ -323,7 +329,7 @@ async def test_old_calls_are_forgotten_open_ones_never(
         await reaches(zones, call, CallState.PLAYING)
         stage.renderer.end_call(stage.renderer.sent(protocol.StartCall)[-1].call, str(stage.bar))
         over.append(await reaches(zones, call, CallState.COMPLETED))
-    kept = [view.id for view in await zones.calls(owner)]
+    kept = [view.id for view in (await zones.calls(owner)).items]
     assert kept == [over[3].id, over[2].id, still_open.id]
     with pytest.raises(NotFound):
         await zones.get_call(owner, over[0].id)

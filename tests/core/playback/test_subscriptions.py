@@ -42,7 +42,7 @@ async def test_what_plays_is_stopped_and_said(stage: Stage, zones: ZoneControlle
     view = await zones.view(owner, stage.shop)
     assert (view.playback, view.problems) == (Playback.STOPPED, ("the subscription is suspended",))
     assert stage.told(PlaybackChanged)[-1].playback is Playback.STOPPED
-    [call] = await zones.calls(owner)
+    [call] = (await zones.calls(owner)).items
     assert [zone.reason for zone in call.zones] == ["the subscription is suspended"]
     assert stage.sounding(stage.gym.shop.id) == "Theirs"
 
