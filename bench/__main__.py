@@ -18,6 +18,7 @@ from bench import (
     soak,
     sound,
     start,
+    together,
 )
 
 BENCHMARKS = {
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "many": many.main,
     "latency": latency.main,
     "calls": calls.main,
+    "together": together.main,
     "quality": quality.main,
     "discovery": discovery.main,
     "accounts": accounts.main,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -51,5 +51,20 @@ def _measured(sending: Any, work: Callable[..., Any], arguments: tuple[Any, ...]
     started = time.process_time()
     result = work(*arguments)
     cpu_s = time.process_time() - started
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sending.send((result, cpu_s, peak_mb))
+    sending.send((result, cpu_s, _peak_mb()))
+
+
+def proportional_mb(pid: int | str) -> float:
+    """The memory of a process now; what it shares with others counts in part."""
+    return _told_mb(f"/proc/{pid}/smaps_rollup", "Pss:")
+
+
+def _peak_mb() -> float:
+    """The most memory of this process alone; `ru_maxrss` begins with what its parent had."""
+    return _told_mb("/proc/self/status", "VmHWM:")
+
+
+def _told_mb(file: str, label: str) -> float:
+    lines = Path(file).read_text().splitlines()
+    (told,) = [line for line in lines if line.startswith(label)]
+    return int(told.split()[1]) / 1024

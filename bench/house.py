@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import configparser
 import json
 import os
 import signal
@@ -14,22 +15,29 @@ from typing import Any
 
 import aiohttp
 
+from bench.figures import proportional_mb
+
 _PASSWORD = "a long password for the bench"  # noqa: S105  of a server that nobody else reaches
+
+
+class Refused(Exception):
+    """An answer that is no success."""
 
 
 class Server:
     """The running server, spoken to over HTTP alone."""
 
-    def __init__(self, session: aiohttp.ClientSession, pid: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, pid: int) -> None:
         self.session = session
+        self.url = url
         self.pid = pid
 
     async def ask(self, method: str, path: str, **options: Any) -> Any:
-        """The decoded answer. Raises AssertionError where it is no success."""
+        """The decoded answer. Raises Refused where it is no success."""
         async with self.session.request(method, f"/api/v1/{path}", **options) as answer:
             body = await answer.read()
             if answer.status >= 400:
-                raise AssertionError(f"{method} {path}: {answer.status} {body[:500]!r}")
+                raise Refused(f"{method} {path}: {answer.status} {body[:500]!r}")
             return json.loads(body) if body else None
 
 
@@ -64,8 +72,9 @@ async def server(folder: Path, **settings: str) -> AsyncIterator[Server]:
             raise RuntimeError((folder / "server.log").read_text())
         await asyncio.sleep(0.1)
     try:
-        async with aiohttp.ClientSession(json.loads(where.read_text())["url"]) as session:
-            server = Server(session, process.pid)
+        url = json.loads(where.read_text())["url"]
+        async with aiohttp.ClientSession(url) as session:
+            server = Server(session, url, process.pid)
             login = {"email": "admin@antiphon.local", "password": _PASSWORD}
             token = (await server.ask("POST", "auth/login", json=login))["access_token"]
             session.headers["Authorization"] = f"Bearer {token}"
@@ -75,17 +84,17 @@ async def server(folder: Path, **settings: str) -> AsyncIterator[Server]:
         await process.wait()
 
 
+def loudspeakers_port(data_dir: Path) -> int:
+    """Where loudspeakers connect to the snapserver that the server has started."""
+    config = configparser.ConfigParser(strict=False)  # each source is a line of its own
+    config.read(next((data_dir / "run").rglob("snapserver.conf")))
+    return config.getint("stream", "port")
+
+
 def memory_mb(pid: int) -> tuple[float, float]:
     """Proportional memory of the server and of its renderers."""
     renderers = 0.0
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         if b"antiphon.engine" in Path(f"/proc/{child}/cmdline").read_bytes():
-            renderers += _pss_mb(child)
-    return _pss_mb(pid), renderers
-
-
-def _pss_mb(pid: int | str) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+            renderers += proportional_mb(child)
+    return proportional_mb(pid), renderers

@@ -24,7 +24,7 @@ from antiphon.engine.protocol import (
 )
 from antiphon.events import EventBus
 from bench import material
-from bench.figures import percentile, show
+from bench.figures import percentile, proportional_mb, show
 
 ZONES = 32
 CALLS = 120
@@ -83,20 +83,14 @@ async def _measure(files: list[Path], clip: Path, folder: Path) -> tuple[list[fl
             host.send(StopCall(f"call{number}", ("probe",)))
             await over.wait()
         share = (_cpu_s(host.pid) - cpu_before) / (loop.time() - started) * 100
-        memory_mb = _proportional_mb(host.pid)
+        assert host.pid is not None
+        memory_mb = proportional_mb(host.pid)
     return delays, share, memory_mb
 
 
 def _cpu_s(pid: int | None) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _proportional_mb(pid: int | None) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def main() -> None:

@@ -16,13 +16,14 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from antiphon.app import prepare, running
+from antiphon.app import prepare
 from antiphon.building.models import Device, Floor, Zone
 from antiphon.store import open_database
 from antiphon.tenancy.models import Client, User
 from antiphon.tenancy.tokens import Tokens, load_secret_key
 from antiphon.tenancy.users import create_client
 from antiphon.types import Role
+from bench import house
 from bench.figures import percentile, show
 
 ZONES, TRACKS, FLOORS = 1_000, 100_000, 20
@@ -42,18 +43,20 @@ west wild willow wind winter wood
 def main() -> None:
     """Print the ratios and the lists' times."""
     with tempfile.TemporaryDirectory(prefix="antiphon-bench-") as folder:
-        environ = {
-            "ANTIPHON_DATA_DIR": folder,
-            "ANTIPHON_HTTP__PORT": "0",
-            "ANTIPHON_SNAPCAST__MODE": "off",
-            "ANTIPHON_MQTT__URL": "off",
-            "ANTIPHON_LOG__LEVEL": "warning",
-            "ANTIPHON_AI__WARM_UP": "false",
-        }
-        token, zone_id = asyncio.run(_fill(environ, Path(folder)))
-        with _process(_serve, environ) as port, _Connection(port, token) as ours:
-            _reads(ours, zone_id)
-            _lists(ours)
+        asyncio.run(_measure(Path(folder)))
+
+
+async def _measure(folder: Path) -> None:
+    token, zone_id = await _fill(folder)
+    wished = {"SNAPCAST__MODE": "off", "LOG__LEVEL": "warning"}
+    async with house.server(folder, **wished) as server:
+        await asyncio.to_thread(_ask, int(server.url.rpartition(":")[2]), token, zone_id)
+
+
+def _ask(port: int, token: str, zone_id: UUID) -> None:
+    with _Connection(port, token) as ours:
+        _reads(ours, zone_id)
+        _lists(ours)
 
 
 def _reads(ours: _Connection, zone_id: UUID) -> None:
@@ -155,15 +158,6 @@ def _process(work: Callable[..., None], argument: Any) -> Iterator[int]:
         child.join()
 
 
-def _serve(environ: dict[str, str], told: Any) -> None:
-    async def serve() -> None:
-        async with running(*prepare(environ)) as server:
-            told.send(int(server.url.rpartition(":")[2]))
-            await asyncio.Event().wait()
-
-    asyncio.run(serve())
-
-
 def _bare(body: bytes, told: Any) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type="application/json")
@@ -180,9 +174,9 @@ def _bare(body: bytes, told: Any) -> None:
     asyncio.run(serve())
 
 
-async def _fill(environ: dict[str, str], folder: Path) -> tuple[str, UUID]:
+async def _fill(folder: Path) -> tuple[str, UUID]:
     """A client with many zones, loudspeakers and tracks; a token of its owner, and a zone."""
-    _, plugins = prepare(environ)
+    _, plugins = prepare({"ANTIPHON_DATA_DIR": str(folder)})
     async with open_database("", folder, plugins.tables()):
         client = await create_client("Bench")
         user = await User.create(

@@ -12,12 +12,14 @@ import random
 import tempfile
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 
 from bench import house, material
 from bench.figures import percentile, show
+from bench.standstill import told, watched
 
 ZONES = 32
 READS_PER_S = 200
@@ -60,7 +62,10 @@ async def _reads(server: house.Server, zones: list[str], spent_ms: list[float]) 
             [f"zones/{random.choice(zones)}/playback", "zones?limit=50", "calls", "health"]  # noqa: S311
         )
         began = loop.time()
-        await server.ask("GET", path)
+        try:
+            await server.ask("GET", path)
+        except house.Refused as refused:  # a starved machine is not ready, and says so
+            print(refused, flush=True)
         spent_ms.append((loop.time() - began) * 1000)
 
 
@@ -97,9 +102,11 @@ async def _soak(folder: Path, minutes: float) -> None:
     lost: Counter[str] = Counter()
     over: Counter[str] = Counter()
     spent_ms: list[float] = []
-    async with house.server(folder / "data") as server:
+    still = folder / "standstill"
+    async with house.server(folder / "data") as server, AsyncExitStack() as stack:
         zones, announcement = await furnish(server, files, clip)
         await asyncio.sleep(15)  # imports are measured, programmes have begun
+        stack.enter_context(watched(still))
         first = house.memory_mb(server.pid)
         tasks = [
             asyncio.create_task(_listen(server, lost, over)),
@@ -116,13 +123,17 @@ async def _soak(folder: Path, minutes: float) -> None:
                 f"minute {minute + 1:.0f}: lost ms {dict(lost)}, "
                 f"calls {over['completed']} completed, {over['cut']} cut, "
                 f"{over['failed']} failed; main {main_mb:.0f} MB, "
-                f"renderer {renderer_mb:.0f} MB, {len(spent_ms)} reads",
+                f"renderer {renderer_mb:.0f} MB, {len(spent_ms)} reads; "
+                f"the machine stood still {sum(told(still)) * 1000:.0f} ms",
                 flush=True,
             )
         for task in tasks:
             task.cancel()
         last = house.memory_mb(server.pid)
     show("sound lost", sum(lost.values()), "ms", f"{ZONES} zones, {minutes:g} minutes; target", 0)
+    stills = told(still)
+    show("the machine itself stood still", sum(stills) * 1000, "ms", f"{len(stills)} times")
+    show("its longest standstill", max(stills, default=0.0) * 1000, "ms")
     show("calls completed in a zone", over["completed"], "calls")
     show("reads", len(spent_ms) / minutes / 60, "1/s", "wanted", READS_PER_S)
     show("read under load, p99", percentile(spent_ms, 99), "ms")
