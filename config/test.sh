@@ -24,17 +24,23 @@ step() {
 
 step "ruff check" ruff check .
 step "ruff format" ruff format --check .
-step "mypy" mypy
 step "lint-imports" lint-imports
+say "== mypy, beside the wheel"
+mypy >"$scratch/mypy.log" 2>&1 &
+mypy=$!
 step "wheel" python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || {
     cat "$scratch/build.log" >&2
     die "the wheel could not be built"
 }
 step "wheel in a clean environment" sh "$root/config/smoke.sh" "$scratch"/dist/*.whl "$scratch"
+wait "$mypy" || {
+    cat "$scratch/mypy.log" >&2
+    die "types do not fit"
+}
 if [ $# -gt 0 ]; then
     step "pytest" python -m pytest "$@"
 else
     # What is heard in real time is measured alone; everything else shares the cores.
-    step "end to end" python -m pytest -m end_to_end
-    step "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not end_to_end"
+    step "pytest, alone" python -m pytest -m alone
+    step "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 fi

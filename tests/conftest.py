@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from tests.devices.contract import published
 from tests.fakes.empty_database import put_empty_database
 
 from antiphon.settings import HttpSettings, Loaded, Settings, SnapcastSettings
 from antiphon.store import Database, open_database
 from antiphon.store.database import FILE_NAME
+from antiphon.tenancy import passwords
 from antiphon_devices.outbox import Outbox, Outgoing
 
 SettingsFor = Callable[[Path], Settings]
@@ -43,6 +45,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files start first: one that is the last to start would keep a single core busy."""
     rank = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.path.name, len(LONG)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def full_hasher() -> PasswordHasher:
+    """What the product hashes passwords with; in this process that costs next to nothing now."""
+    full = passwords._hasher
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return full
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -35,6 +36,21 @@ def until(check: Callable[[], T | None], what: str, timeout_s: float = 20.0) -> 
             return value
         time.sleep(0.02)
     raise TimeoutError(f"{what} did not happen within {timeout_s:g} s")
+
+
+def children(parent: int, word: str) -> list[int]:
+    """The process ids of those children of a process that have a word in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                its_parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if its_parent == parent and word in command and "execv" not in command:
+                found.append(int(entry.name))
+    return found
 
 
 class Answer(Exception):
@@ -90,9 +106,7 @@ class House:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        where = self.data_dir / "run" / "server.json"
-        until(lambda: where.exists() and self._is_ours(where), f"the start ({self.log})", 60)
-        self.url = json.loads(where.read_text())["url"]
+        self.url = until(self._own_url, f"the start ({self.log})", 60)
         self._witness()
         login = {"email": "admin@antiphon.local", "password": PASSWORD}
         self._token = self.post("auth/login", login)["access_token"]
@@ -105,9 +119,17 @@ class House:
         witness = Witness(url.read_text().strip(), self.folder / "mqtt.log").start()
         self._stack.callback(witness.stop)
 
-    def _is_ours(self, where: Path) -> bool:
+    def _own_url(self) -> str | None:
+        """Where this server answers, once it has written that down.
+
+        A predecessor that was killed left its own note, which is taken away at any moment now.
+        """
         assert self.process.poll() is None, self.log.read_text()[-4000:]
-        return bool(json.loads(where.read_text())["pid"] == self.process.pid)
+        try:
+            note = json.loads((self.data_dir / "run" / "server.json").read_text())
+        except FileNotFoundError:
+            return None
+        return str(note["url"]) if note["pid"] == self.process.pid else None
 
     def stop(self) -> None:
         """End the server as Ctrl-C would; it must leave no child behind."""
@@ -159,6 +181,16 @@ class House:
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self.request("PATCH", path, json.dumps(body).encode(), "application/json")
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self.request("PUT", path, json.dumps(body).encode(), "application/json")
+
+    def live(self, zone: str) -> HTTPResponse:
+        """The endless sound that leaves a zone, as a WAV file with a header of 44 bytes."""
+        request = urllib.request.Request(f"{self.url}/api/v1/zones/{zone}/listen?format=wav")
+        request.add_header("Authorization", f"Bearer {self._token}")
+        stream: HTTPResponse = urllib.request.urlopen(request, timeout=30)
+        return stream
+
     def upload(self, path: str, file: Path, **fields: str) -> Any:
         """POST a file as a form, as a browser does."""
         boundary = uuid.uuid4().hex
@@ -195,16 +227,7 @@ class House:
 
     def child(self, word: str) -> int | None:
         """The process id of a child of this server by a word of its command line."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                except (OSError, IndexError):
-                    continue
-                if parent == self.process.pid and word in command and "execv" not in command:
-                    return int(entry.name)
-        return None
+        return next(iter(children(self.process.pid, word)), None)
 
     def kill(self, word: str) -> None:
         """kill −9 a child, and wait until another one has taken its place."""

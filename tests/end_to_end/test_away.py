@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -15,7 +14,7 @@ from tests.conftest import Migrated
 from tests.end_to_end.house import House, until
 from tests.sounds import tone, write_wav
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = pytest.mark.alone
 GRACE_S = 1.0
 AHEAD_S = 6  # time enough to set a boundary, and to be gone two seconds before it
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -41,8 +40,8 @@ class Shop:
         """Set the opening hours, of every day; to the second."""
         hours = {"days": DAYS, "opens": f"{opens:%H:%M:%S}", "closes": f"{closes:%H:%M:%S}"}
         music = {"do": "play", "folder_ids": [self.folder]}
-        body = json.dumps({"hours": [hours], "music": music}).encode()
-        self.house.request("PUT", f"zones/{self.zone}/opening-hours", body, "application/json")
+        body = {"hours": [hours], "music": music}
+        self.house.put(f"zones/{self.zone}/opening-hours", body)
 
     def away_over(self, boundary: datetime) -> None:
         """Kill the server before a time, and start it when that is too old to be fired."""

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from tests.end_to_end.house import House, Loudspeaker
 from tests.end_to_end.signals import find, has_gap
+from tests.real_time import in_real_time
 from tests.sounds import RATE, Sound, noise, write_wav
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = pytest.mark.alone
 
 EVERY_S = 4
 AT_LEAST = 4
@@ -59,8 +60,9 @@ class Stopwatch:
         return float(np.percentile(origins, 10))
 
 
-def test_a_timeline_is_heard_at_its_seconds(tmp_path: Path) -> None:
-    """Over music, which has to give way in time; a machine that stalls gets another chance."""
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[tuple[Loudspeaker, Sound]]:
+    """A loudspeaker, and the mark that a schedule has spoken over its music every four seconds."""
     with House(tmp_path) as house:
         zone = house.post("zones", {"name": "Hall", "default_volume": 100})["id"]
         music = house.upload("music", write_wav(tmp_path / "music.wav", noise(300.0, -30.0)))
@@ -78,28 +80,29 @@ def test_a_timeline_is_heard_at_its_seconds(tmp_path: Path) -> None:
         timeline = {"kind": "timeline", "cycle_min": 1, "items": items}
         body = {"name": "Marks", "config": timeline, "zones": [zone], "chime": False}
         house.post("schedules", body)
-        late_ms: list[float] = []
-        for _ in range(4):
-            late_ms = _late_ms(speaker, spoken)
-            if late_ms and max(map(abs, late_ms)) <= 30:
-                break
-        assert len(late_ms) >= AT_LEAST
-        assert max(map(abs, late_ms)) <= 30, late_ms
+        yield speaker, spoken
 
 
-def _late_ms(speaker: Loudspeaker, spoken: Sound) -> list[float]:
-    """How late each mark is heard; empty for a recording with gaps."""
+@in_real_time
+def test_a_timeline_is_heard_at_its_seconds(hall: tuple[Loudspeaker, Sound]) -> None:
+    """Over music, which has to give way in time."""
+    speaker, spoken = hall
     begin = speaker.frames
     watch = Stopwatch(speaker)
     with watch.running():
         heard = speaker.listen(RECORDED_S)
-    if has_gap(heard):
-        return []
-    began_at = watch.began_at + begin / RATE
-    found = []
+    assert not has_gap(heard)
+    late_ms = _late_ms(heard, spoken, watch.began_at + begin / RATE)
+    assert len(late_ms) >= AT_LEAST
+    assert max(map(abs, late_ms)) <= 30, late_ms
+
+
+def _late_ms(heard: Sound, spoken: Sound, began_at: float) -> list[float]:
+    """How late each mark is in a recording that began at a time."""
+    late_ms = []
     first = int(began_at + SOON_S) // EVERY_S * EVERY_S
     for second in range(first, int(began_at + RECORDED_S) - 2, EVERY_S):
         around = round((second - 1 - began_at) * RATE)
         at = find(heard[around : around + 2 * RATE + len(spoken)], spoken, least=0.3)
-        found.append(1_000 * (at / RATE - 1))
-    return found
+        late_ms.append(1_000 * (at / RATE - 1))
+    return late_ms

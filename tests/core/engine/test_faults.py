@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.core.engine.test_host import Desk, play, read_fifo, where
+from tests.real_time import in_real_time
 from tests.sounds import RATE, Sound, convert, level_db, noise, write_wav
 
 from antiphon.engine.host import RendererHost
@@ -36,6 +37,7 @@ def assert_whole(music: Sound, heard: Sound) -> None:
     np.testing.assert_array_equal(heard, music[at : at + len(heard)])
 
 
+@in_real_time
 async def test_a_renderer_that_hardly_gets_the_processor_loses_nothing(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -73,6 +75,7 @@ async def test_a_longer_stop_is_told_and_the_music_goes_on(desk: Desk, tmp_path:
     where(music, heard[-4800:])
 
 
+@in_real_time
 async def test_a_file_that_turns_unreadable_half_way_is_followed_by_the_next(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -94,7 +97,7 @@ async def test_a_file_that_turns_unreadable_half_way_is_followed_by_the_next(
     assert (await desk.told(TrackStarted)).entry == "2"
     heard = await reading
     where(music, heard[-4800:])
-    blocks = heard[RATE:].reshape(-1, 4800, 2)[: 5 * 10]
+    blocks = heard[RATE : 6 * RATE].reshape(-1, 4800, 2)
     assert max(run_of_silence(blocks)) <= 1
 
 
@@ -114,6 +117,7 @@ def stepped_s() -> float:
 
 
 @pytest.mark.parametrize("step", ["+1h", "-1h"])
+@in_real_time
 async def test_a_step_of_the_clock_is_not_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -17,6 +17,7 @@ from tests.core.playback.arbitration import Asked, Case, cases
 from tests.core.playback.conftest import Stage
 from tests.core.playback.recording import Piece, Recorder
 from tests.fakes.waiting import eventually
+from tests.real_time import in_real_time
 from tests.sounds import tone, write_wav
 
 from antiphon import events
@@ -99,7 +100,7 @@ class Performance:
             zone = await Zone.create(
                 client=self.stage.hotel.client,
                 floor=self.stage.hotel.cellar,
-                name=f"{self.case.title} {name}"[:200],
+                name=f"{self.folder.name} {self.case.title} {name}"[:200],
             )
             self.zones[name] = zone.id
 
@@ -251,13 +252,16 @@ def _without(piece: Piece, gap: Piece) -> list[Piece]:
     return [(since, until) for since, until in parts if since < until]
 
 
-@pytest.mark.end_to_end
+@pytest.mark.alone
+@in_real_time
 async def test_marked_cases_with_real_sound(stage: Stage, tmp_path: Path) -> None:
     marked = [case for case in cases() if case.is_for_real]
-    performances = [Performance(case, stage, tmp_path) for case in marked]
+    folder = tmp_path / uuid4().hex[:6]  # this may be tried several times
+    folder.mkdir()
+    performances = [Performance(case, stage, folder) for case in marked]
     for performance in performances:
         await performance.build()
-    with Recorder(tmp_path) as recorder:
+    with Recorder(folder) as recorder:
         async with (
             RendererHost(stage.bus, QUICK) as renderer,
             ZoneController(stage.bus, renderer, recorder, stage.media, AudioSettings()) as zones,
