@@ -137,7 +137,11 @@ class DynsecKeeper(Keeper):
     async def _empower(self, server: str) -> None:
         """Let ourselves publish, too. The broker throws us out for it; we are back at once."""
         role = _role(server)
-        self._log.info("MQTT: the broker's account %s gets the rights that a server needs", server)
+        self._log.info(
+            "MQTT: the broker's account %s gets the rights that a server needs; "
+            "the broker ends this connection for that, once",
+            server,
+        )
         with contextlib.suppress(Unavailable):
             await self._control.do(
                 [
